@@ -1,0 +1,227 @@
+"""Datasets: immutable rows under a name, made from logs by a filter or from a file, with every row accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from tuneloop import calls, filters
+from tuneloop.errors import InvalidInput
+from tuneloop.store import Store
+from tuneloop.store.batches import batches
+from tuneloop.store.datasets import Member
+from tuneloop.store.ids import canonical, content_id
+from tuneloop.types import SPLITS, Dataset, Example, Log, Message, Score, Split
+
+#: OpenAI's own minimum, and where its guide says that results start to be good
+FEWEST, FEW = 10, 50
+
+Shares = tuple[float, float, float]
+SHARES: Shares = (0.8, 0.1, 0.1)
+
+
+class Candidate(NamedTuple):
+    """What a source row became: an Example, or the reason why not."""
+
+    example: Example | None
+    #: "kept", "corrected" or "unusable: ..."
+    outcome: str
+
+
+def create(store: Store, name: str, *, where: str = "", shares: Shares = SHARES, salt: str = "") -> Dataset:
+    """Make a dataset of the logs that match a filter: corrections replace answers, duplicates and unusable calls
+    are left out and counted. Raises InvalidInput when fewer than ten examples remain."""
+    tree = filters.parse(where)
+    logs = store.logs.each(tree)
+    found = (_from_log(log, scores, shares, salt) for log, scores in _with_scores(store, logs))
+    return _write(store, _name(name), found, origin=f"logs where {where}" if where else "all logs")
+
+
+def import_rows(
+    store: Store,
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    origin: str,
+    shares: Shares = SHARES,
+    split: Split | None = None,
+) -> Dataset:
+    """Make a dataset of chat-format training rows; `split` puts them all in one split."""
+    found = (Candidate(_from_row(row, shares, split), "kept") for row in rows)
+    return _write(store, _name(name), found, origin=origin)
+
+
+def warnings(dataset: Dataset) -> list[str]:
+    """What its owner should know before tuning on it."""
+    total = sum(dataset.counts.values())
+    found = []
+    if total < FEW:
+        found.append(f"{total} examples are few: 50 to 100 good ones is where results start to be good")
+    found += [f"no {split} rows" for split in SPLITS[1:] if not dataset.counts.get(split)]
+    return found
+
+
+def export(rows: Iterable[Example]) -> Iterator[bytes]:
+    """Rows as OpenAI chat JSON Lines."""
+    for row in rows:
+        yield orjson.dumps(to_row(row)) + b"\n"
+
+
+def to_row(example: Example) -> dict[str, Any]:
+    """One row as OpenAI's training files have it."""
+    row: dict[str, Any] = {"messages": list(example.messages)}
+    if example.tools:
+        row["tools"] = list(example.tools)
+    if example.weight != 1.0:
+        row["weight"] = example.weight
+    return row | dict(example.extra)
+
+
+def split_of(messages: Sequence[Message], tools: Sequence[Any], shares: Shares = SHARES, salt: str = "") -> Split:
+    """The split of a row, by the hash of its input (all but the last message, and the tools): equal inputs never
+    straddle, and a row stays where it is when the data grows."""
+    digest = hashlib.sha256(salt.encode() + canonical([messages[:-1], tools])).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if place < shares[0] else "validation" if place < shares[0] + shares[1] else "test"
+
+
+def parse_shares(text: str) -> Shares:
+    """'80/10/10' -> (0.8, 0.1, 0.1): train, validation and test in percent."""
+    try:
+        parts = [float(part) for part in text.split("/")]
+    except ValueError:
+        parts = []
+    if len(parts) != 3 or min(parts) < 0 or abs(sum(parts) - 100) > 0.01 or parts[0] == 0:
+        raise InvalidInput(f"the split must be three percentages that make 100, such as 80/10/10, not {text!r}")
+    return parts[0] / 100, parts[1] / 100, parts[2] / 100
+
+
+def _name(name: str) -> str:
+    if not name or len(name) > 200 or any(c in name for c in "/\\\n\t") or name != name.strip():
+        raise InvalidInput(
+            f"a dataset's name is 1 to 200 characters without / or line ends, not {name!r}", param="name"
+        )
+    return name
+
+
+def _with_scores(store: Store, logs: Iterable[Log]) -> Iterator[tuple[Log, list[Score]]]:
+    for batch in batches(logs):
+        scores = store.scores.of([log.id for log in batch])
+        for log in batch:
+            yield log, scores[log.id]
+
+
+def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> Candidate:
+    request, response = _object(log.request), _object(log.response)
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return Candidate(None, "unusable: not a chat call")
+    correction = next((score.correction for score in reversed(scores) if score.correction), None)
+    if correction is None:
+        if reason := _fault(log):
+            return Candidate(None, f"unusable: {reason}")
+        answer = calls.answer(response) or {"role": "assistant", "content": log.output_text}
+    else:
+        answer = dict(correction)
+    tools = request.get("tools") or []
+    extra = {"parallel_tool_calls": v} if (v := request.get("parallel_tool_calls")) is not None else {}
+    row = {"messages": [*messages, _target(answer)], "tools": tools, **extra}
+    example = _example(row, split_of(row["messages"], tools, shares, salt), log.id)
+    return Candidate(example, "kept" if correction is None else "corrected")
+
+
+def _fault(log: Log) -> str | None:
+    """Why an answer is not worth imitating, whatever people thought of it."""
+    if log.status == 499:
+        return "the client hung up"
+    if log.status >= 400:
+        return "the call failed"
+    if log.finish_reason in ("length", "content_filter"):
+        return f"the answer was cut off ({log.finish_reason})"
+    if not log.output_text.strip() or log.output_text.strip() == "null":
+        return "the answer is empty"
+    return None
+
+
+def _target(answer: Mapping[str, Any]) -> Message:
+    """An answer as a message to train on: without what only responses have (refusal, annotations, null fields)."""
+    kept = ("role", "content", "name", "tool_calls", "function_call", "weight")
+    message = {key: answer[key] for key in kept if answer.get(key) is not None}
+    return {"content": None, **message} if "content" not in message else message
+
+
+def _from_row(row: Mapping[str, Any], shares: Shares, split: Split | None) -> Example:
+    messages, tools = row["messages"], row.get("tools") or []
+    return _example(row, split or split_of(messages, tools, shares), None)
+
+
+def _example(row: Mapping[str, Any], split: Split, log_id: str | None) -> Example:
+    weight = float(row.get("weight", 1.0))
+    tools = row.get("tools") or []
+    extra = {key: value for key, value in row.items() if key not in ("messages", "tools", "weight")}
+    content = [row["messages"], tools, extra, weight]
+    return Example(
+        id=content_id("ex_", content),
+        messages=row["messages"],
+        tools=tools,
+        split=split,
+        weight=weight,
+        log_id=log_id,
+        extra=extra,
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) -> Dataset:
+    account: Counter[str] = Counter(matched=0)
+    members: dict[str, Member] = {}
+    for batch in batches(found):
+        fresh = []
+        for example, outcome in batch:
+            account["matched"] += 1
+            if example is not None and example.id in members:
+                outcome = "duplicate"
+            elif example is not None:
+                members[example.id] = Member(example.id, example.split, example.log_id)
+                fresh.append(example)
+            account[outcome] += 1
+        store.datasets.add_examples(fresh)
+    if len(members) < FEWEST:
+        raise InvalidInput(
+            f"only {len(members)} examples, but at least {FEWEST} are needed ({describe(account)}); "
+            "score more calls or widen the filter",
+            param="where",
+            code="invalid_n_examples",
+        )
+    ordered = list(members.values())
+    dataset = Dataset(
+        # The name is part of the content: the same rows under another name are another dataset.
+        id=content_id("ds_", [name, [(member.example_id, member.split) for member in ordered]]),
+        name=name,
+        created_at=time.time(),
+        origin=origin,
+        counts={split: n for split in SPLITS if (n := sum(m.split == split for m in ordered))},
+        account=dict(account),
+    )
+    if existing := store.datasets.find(dataset.id):
+        return existing
+    store.datasets.create(dataset, ordered)
+    return dataset
+
+
+def describe(account: Mapping[str, int]) -> str:
+    """The account in words: '564 matched: 398 kept, 45 corrected, ...'."""
+    parts = [f"{count} {outcome}" for outcome, count in account.items() if outcome != "matched"]
+    return f"{account['matched']} matched" + (f": {', '.join(parts)}" if parts else "")

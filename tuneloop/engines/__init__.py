@@ -1,0 +1,1 @@
+"""What answers calls: upstreams on the network and llama.cpp on this machine."""

@@ -1,0 +1,5 @@
+"""The OpenAI-shaped hot path: every call is passed on, measured and on disk before its caller has the last byte."""
+
+from tuneloop.gateway.proxy import Gateway
+
+__all__ = ["Gateway"]

@@ -1,0 +1,86 @@
+"""One call on its way through the gateway, and the Log it becomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tuneloop.gateway.measure import Measured, assemble, input_text, measure, metadata_of, parse
+from tuneloop.protocols import Route
+from tuneloop.store.ids import new_id
+from tuneloop.types import Json, Log
+
+#: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
+Cost = Callable[[str | None, str, int, int], float | None]
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """What is known of a call so far. It grows as the call proceeds; `log` freezes it."""
+
+    endpoint: str
+    raw: bytes
+    id: str = field(default_factory=lambda: new_id("log_"))
+    created_at: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.perf_counter)
+    asked: dict[str, Json] = field(default_factory=dict)
+    route: Route | None = None
+    provider: str | None = None
+    status: int = 200
+    error: str | None = None
+    first_token: float | None = None
+    #: what came from the engine, and what went to the client: the same unless the engine speaks a dialect
+    came: list[bytes] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+    #: whether the answer is a stream of events
+    events: bool = False
+    #: whether the head of the answer has gone out
+    begun: bool = False
+    #: whether the Log has been handed to the recorder
+    recorded: bool = False
+    hung_up: bool = False
+
+    @property
+    def model(self) -> str:
+        """The name the caller asked for, or "" when there was none."""
+        model = self.asked.get("model")
+        return model if isinstance(model, str) else ""
+
+    def log(self, cost: Cost) -> Log:
+        """Everything measured up to now."""
+        measured = self._measure()
+        user = self.asked.get("user")
+        return Log(
+            id=self.id,
+            created_at=self.created_at,
+            source="gateway",
+            endpoint=self.endpoint,
+            model=self.model,
+            served_by=self.route.model.id if self.route else None,
+            status=self.status,
+            error=self.error,
+            stream=self.asked.get("stream") is True,
+            latency_ms=(time.perf_counter() - self.started) * 1000,
+            first_token_ms=None if self.first_token is None else (self.first_token - self.started) * 1000,
+            prompt_tokens=measured.prompt_tokens,
+            completion_tokens=measured.completion_tokens,
+            cost=self._cost(measured, cost),
+            finish_reason=measured.finish_reason,
+            user=user if isinstance(user, str) else None,
+            metadata=metadata_of(self.asked),
+            response_id=measured.response_id,
+            input_text=input_text(self.asked),
+            output_text=measured.output_text,
+            request=self.raw,
+            response=b"".join(self.sent),
+        )
+
+    def _measure(self) -> Measured:
+        came = b"".join(self.came)
+        return measure(assemble(came) if self.events else parse(came))
+
+    def _cost(self, measured: Measured, cost: Cost) -> float | None:
+        if self.route is None or measured.prompt_tokens is None or measured.completion_tokens is None:
+            return None
+        return cost(self.provider, self.route.model.id, measured.prompt_tokens, measured.completion_tokens)

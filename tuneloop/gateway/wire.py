@@ -1,0 +1,137 @@
+"""Bytes in and out: reading a request, checking what routing needs, and which headers travel on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+import orjson
+
+from tuneloop.errors import InvalidInput, TooLarge, TuneloopError, Unauthorized
+from tuneloop.protocols import Endpoint
+from tuneloop.types import Json
+
+# The types of ASGI, as its specification has them.
+Scope = MutableMapping[str, Any]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Headers = list[tuple[bytes, bytes]]
+
+#: they concern one connection only (RFC 9110, section 7.6.1)
+_HOP_BY_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te")
+    + (b"trailer", b"transfer-encoding", b"upgrade")
+)
+#: the caller's key is for us, and an answer that we log must not be compressed
+_NOT_SENT = _HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"accept-encoding", b"expect", b"cookie"}
+#: we send our own
+_NOT_ANSWERED = _HOP_BY_HOP | {b"content-length", b"date", b"server", b"set-cookie", b"x-request-id", b"content-encoding"}
+
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+
+
+class ClientGone(Exception):
+    """The client hung up before it had sent its request."""
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    """The whole body. Raises TooLarge above `most` bytes and ClientGone."""
+    message = await receive()
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise TooLarge(f"the body is larger than {most} bytes")
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        message = await receive()
+
+
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The key of the Authorization header. Raises Unauthorized when there is none."""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            if scheme.lower() == b"bearer" and key.strip():
+                return key.strip().decode("latin-1")
+    raise Unauthorized(
+        "You didn't provide an API key. Send it in the header 'Authorization: Bearer YOUR_KEY'; "
+        "`tuneloop serve` prints the key at its first start."
+    )
+
+
+def parse_request(raw: bytes) -> dict[str, Json]:
+    """The body as an object. Raises InvalidInput."""
+    try:
+        asked = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"We could not parse the JSON body of your request: {error}") from error
+    if not isinstance(asked, dict):
+        raise InvalidInput(f"The body must be a JSON object, not {type(asked).__name__}.")
+    return asked
+
+
+def check_request(asked: Mapping[str, Json], *, chat: bool) -> None:
+    """Refuse what cannot be routed or answered; the rest is the engine's to judge. Raises InvalidInput."""
+    model = asked.get("model")
+    if "model" not in asked:
+        raise InvalidInput("You must provide a model parameter.", param="model")
+    if not isinstance(model, str) or not model:
+        raise InvalidInput(f"'model' must be the name of a model, not {model!r}.", param="model")
+    if not chat:
+        return
+    messages = asked.get("messages")
+    if "messages" not in asked:
+        raise InvalidInput("Missing required parameter: 'messages'.", param="messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidInput("'messages' must be an array of at least one message.", param="messages")
+
+
+def outgoing_body(endpoint: Endpoint, asked: Mapping[str, Json], raw: bytes) -> bytes:
+    """The caller's bytes, with the model's name changed where the endpoint knows another one."""
+    if endpoint.model is not None and endpoint.model != asked["model"]:
+        raw = _renamed(raw, asked, endpoint.model)
+    return raw if endpoint.dialect is None else endpoint.dialect.request(asked, raw)
+
+
+def _renamed(raw: bytes, asked: Mapping[str, Json], model: str) -> bytes:
+    # A quote inside a JSON string is escaped, so the pattern finds keys only. With one such key it is ours, and the
+    # other bytes (numbers as they were written, too) stay as they are.
+    matches = list(_MODEL.finditer(raw))
+    if len(matches) != 1:
+        return orjson.dumps({**asked, "model": model})
+    start, end = matches[0].span()
+    return b'%b"model":%b%b' % (raw[:start], orjson.dumps(model), raw[end:])
+
+
+def outgoing_headers(headers: Iterable[tuple[bytes, bytes]], api_key: str | None) -> Headers:
+    """The caller's headers that concern the upstream, with our key in place of the caller's."""
+    passed = [(name, value) for name, value in headers if name not in _NOT_SENT]
+    if api_key is not None:
+        passed.append((b"authorization", b"Bearer " + api_key.encode("latin-1")))
+    return passed
+
+
+def answer_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The upstream's headers that concern the caller."""
+    return [(name, value) for name, value in headers if name.lower() not in _NOT_ANSWERED]
+
+
+def error_bytes(error: TuneloopError) -> bytes:
+    """The body of an error answer."""
+    return orjson.dumps(error.body())
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Answer with `body` in one piece."""
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

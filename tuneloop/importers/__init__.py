@@ -1,0 +1,1 @@
+"""Calls made elsewhere, brought in as Logs: from files and from the API."""

@@ -1,0 +1,135 @@
+"""The doors: the few places where one part can be exchanged for another, one verb each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tuneloop.types import Json, Log, Model
+
+Auto = Literal["auto"]
+
+
+class Dialect(Protocol):
+    """What a server does differently from OpenAI's, put right on the way in and on the way out."""
+
+    def request(self, asked: Mapping[str, Json], raw: bytes) -> bytes:
+        """The body to send for `asked`, which came as the bytes `raw`."""
+        ...
+
+    def answer(self, asked: Mapping[str, Json], status: int, body: bytes) -> bytes:
+        """A whole answer, or an error, as OpenAI would have put it."""
+        ...
+
+    def event(self, asked: Mapping[str, Json], data: bytes) -> bytes | None:
+        """One event of a stream (what follows `data:`) as OpenAI would have put it; None drops it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where a model answers: every engine is an OpenAI-compatible HTTP server that we know the URL of."""
+
+    #: with the version, without a slash at the end: "http://127.0.0.1:8081/v1"
+    base_url: str
+    #: sent as Bearer token; None sends none
+    api_key: str | None = None
+    #: the name the server knows the model by; None leaves the caller's
+    model: str | None = None
+    #: upstream name, for logs and prices
+    provider: str | None = None
+    #: what has to be translated; None passes bytes through untouched
+    dialect: Dialect | None = None
+    #: entered around a call, so that the engine is not stopped meanwhile
+    lease: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+class Engine(Protocol):
+    """Knows where a model answers, and may know how to start it."""
+
+    async def endpoint(self, model: Model) -> Endpoint:
+        """Where `model` answers, started first if need be. Raises EngineUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """What answers under a name, and the engine that knows where."""
+
+    model: Model
+    engine: Engine
+
+
+class Router(Protocol):
+    """Finds what answers under a name: a deployment's alias, a tuned or base model, a name at an upstream."""
+
+    def route(self, name: str) -> Route:
+        """Raises ModelNotFound. Called for every call, so it answers from memory."""
+        ...
+
+
+class Recorder(Protocol):
+    """Keeps Logs."""
+
+    async def record(self, log: Log) -> None:
+        """Returns when `log` is on disk."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSpec:
+    """What a training run is told: a function from files to files that knows no database.
+
+    The run reads `spec.json` in its folder and writes beside it: `events.jsonl` (one Event a line, only ever
+    appended), `checkpoints/step-N/` (what a killed run goes on from), `adapter/` (the best one, peft files and
+    `adapter.gguf`), `results.csv` and, last of all, `result.json`.
+    """
+
+    #: folder of the base model: safetensors, config, tokenizer
+    model: str
+    training_file: str
+    validation_file: str | None = None
+    #: adapter folder to go on from, when the model to tune is a tuned one
+    adapter: str | None = None
+    seed: int = 0
+    n_epochs: int | Auto = "auto"
+    #: rows whose gradients make one step
+    batch_size: int | Auto = "auto"
+    #: factor on the learning rate that "auto" picks
+    learning_rate_multiplier: float | Auto = "auto"
+    #: CPU threads; 0 takes every core
+    threads: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingResult:
+    """What a training run leaves in `result.json`: either an adapter or an error."""
+
+    #: numbers in place of "auto": n_epochs, batch_size, learning_rate_multiplier
+    hyperparameters: Mapping[str, Json] = field(default_factory=dict)
+    trained_tokens: int = 0
+    steps: int = 0
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    seconds: float = 0.0
+    #: {"code", "message", "param"} when the data or the settings are to blame
+    error: Mapping[str, Json] | None = None
+
+
+class Executor(Protocol):
+    """Runs a training folder somewhere: a child process here, or a cluster."""
+
+    def run(self, folder: Path, *, cancelled: Callable[[], bool], on_line: Callable[[int, str], None]) -> int:
+        """Run to the end and return the exit code; calls `on_line(number, line)` for each new line of events."""
+        ...
+
+
+class ModelSource(Protocol):
+    """Where a base model comes from: a wheel, a hub, a folder."""
+
+    def fetch(self, folder: Path, progress: Callable[[str, int, int], None]) -> None:
+        """Bring the files into `folder`, resuming what is there; calls `progress(what, done, total)` in bytes."""
+        ...

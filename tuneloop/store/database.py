@@ -1,0 +1,108 @@
+"""A database and its two ways in: `read()` and `write()`. SQLite and PostgreSQL differ only in this file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from tuneloop.errors import InvalidInput, Unavailable
+from tuneloop.store.migrations import migrate
+
+TextT = TypeVar("TextT", str, None)
+
+
+def clean(text: TextT) -> TextT:
+    """Text every database takes: without NUL (PostgreSQL refuses it) and without lone surrogates (not UTF-8)."""
+    if text is None or (text.isprintable() and text.isascii()):
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+class Database:
+    """Connections to one database, migrated when opened. Threads may share it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parse(url)
+        self.dialect = self.url.get_backend_name()
+        self.engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
+        try:
+            with self.write() as connection:
+                migrate(connection)
+        except DBAPIError as error:
+            shown = self.url.render_as_string(hide_password=True)
+            raise Unavailable(f"cannot open the database {shown}: {error.orig}") from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection whose reads see one state of the database."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed when the block ends well and undone when it raises."""
+        with self.engine.connect() as plain:
+            connection = plain.execution_options(tuneloop_write=True)
+            with connection.begin():
+                yield connection
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, leaving alone those whose key is there already."""
+        if rows:
+            insert = sqlite.insert if self.dialect == "sqlite" else postgresql.insert
+            connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            f"TUNELOOP_DATABASE_URL {url!r} is not a database URL; write sqlite:///FILE or "
+            "postgresql://user:password@host/database",
+            param="TUNELOOP_DATABASE_URL",
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite")
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise InvalidInput(
+        f"TUNELOOP_DATABASE_URL names {backend!r}; SQLite and PostgreSQL are supported", param="TUNELOOP_DATABASE_URL"
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        # We begin transactions ourselves: the driver's own begin would start writes as reads, which then fail
+        # at once (instead of waiting) when somebody else has written in between.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("tuneloop_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)

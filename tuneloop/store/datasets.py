@@ -1,0 +1,92 @@
+"""Queries over datasets and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import insert, select
+
+from tuneloop.errors import NotFound
+from tuneloop.store.database import Database
+from tuneloop.store.nouns import NounTable
+from tuneloop.store.schema import dataset_rows, datasets, examples
+from tuneloop.types import Dataset, Example, Split
+
+
+class Member(NamedTuple):
+    """A row's place in a dataset."""
+
+    example_id: str
+    split: Split
+    log_id: str | None
+
+
+class DatasetTable(NounTable[Dataset]):
+    """The datasets of one database."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, datasets, Dataset, "dataset")
+
+    def add_examples(self, rows: Sequence[Example]) -> None:
+        """Keep the content of rows; what is known already is stored once."""
+        known = [
+            {
+                "id": row.id,
+                "messages": list(row.messages),
+                "tools": list(row.tools),
+                "extra": dict(row.extra),
+                "weight": row.weight,
+            }
+            for row in rows
+        ]
+        with self.database.write() as connection:
+            self.database.insert_new(connection, examples, known)
+
+    def create(self, dataset: Dataset, members: Sequence[Member]) -> None:
+        """Write a dataset and its members, whose examples are kept already: all or nothing."""
+        rows = [
+            {"dataset_id": dataset.id, "position": position, **member._asdict()}
+            for position, member in enumerate(members)
+        ]
+        with self.database.write() as connection:
+            connection.execute(insert(datasets), [self.values(dataset)])
+            connection.execute(insert(dataset_rows), rows)
+
+    def named(self, name: str) -> Dataset:
+        """By name (the newest one wins) or by id. Raises NotFound."""
+        found = self.find(name) or next(iter(self.page(datasets.c.name == name, limit=1)[0]), None)
+        if found is None:
+            names = sorted({dataset.name for dataset in self.all()})
+            known = f"; there are {', '.join(map(repr, names))}" if names else "; there is none yet"
+            raise NotFound(f"no dataset {name!r}{known}", param="dataset")
+        return found
+
+    def rows(self, dataset_id: str, split: Split | None = None) -> Iterator[Example]:
+        """The rows of a dataset in order, a page at a time in memory."""
+        query = (
+            select(dataset_rows, examples)
+            .join_from(dataset_rows, examples, dataset_rows.c.example_id == examples.c.id)
+            .where(dataset_rows.c.dataset_id == dataset_id)
+            .order_by(dataset_rows.c.position)
+            .limit(500)
+        )
+        if split is not None:
+            query = query.where(dataset_rows.c.split == split)
+        position = -1
+        while True:
+            with self.database.read() as connection:
+                page = connection.execute(query.where(dataset_rows.c.position > position)).all()
+            for row in page:
+                yield Example(
+                    id=row.example_id,
+                    messages=row.messages,
+                    tools=row.tools,
+                    split=row.split,
+                    weight=row.weight,
+                    log_id=row.log_id,
+                    extra=row.extra,
+                )
+            if len(page) < 500:
+                return
+            position = page[-1].position

@@ -1,0 +1,117 @@
+"""Queries over logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from tuneloop.errors import NotFound
+from tuneloop.filters import Tree
+from tuneloop.store.database import Database, clean
+from tuneloop.store.schema import log_metadata, logs
+from tuneloop.store.where import newest_first, where
+from tuneloop.types import Log
+
+
+class LogTable:
+    """The logs of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, log_id: str) -> Log:
+        """By the Log's own id or the id inside its response. Raises NotFound."""
+        query = select(logs).where((logs.c.id == log_id) | (logs.c.response_id == log_id))
+        with self.database.read() as connection:
+            row = connection.execute(newest_first(query, None).limit(1)).first()
+        if row is None:
+            raise NotFound(f"no log {log_id!r}: not the id of a log, nor the id inside a response", param="log_id")
+        return _log(row)
+
+    def page(self, tree: Tree, *, limit: int, after: str | None = None) -> tuple[list[Log], bool]:
+        """The newest logs that match, at most `limit`, behind the log `after`; and whether there are more."""
+        cursor = self._cursor(after) if after else None
+        query = newest_first(select(logs).where(where(tree)), cursor).limit(limit + 1)
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        return [_log(row) for row in rows[:limit]], len(rows) > limit
+
+    def _cursor(self, log_id: str) -> tuple[float, str]:
+        with self.database.read() as connection:
+            row = connection.execute(select(logs.c.created_at, logs.c.id).where(logs.c.id == log_id)).first()
+        if row is None:
+            raise NotFound(f"no log {log_id!r}", param="after")
+        return row.created_at, row.id
+
+    def each(self, tree: Tree) -> Iterator[Log]:
+        """Every log that matches, newest first, a page at a time in memory."""
+        after: tuple[float, str] | None = None
+        while True:
+            query = newest_first(select(logs).where(where(tree)), after).limit(500)
+            with self.database.read() as connection:
+                rows = connection.execute(query).all()
+            yield from map(_log, rows)
+            if len(rows) < 500:
+                return
+            after = (rows[-1].created_at, rows[-1].id)
+
+    def count(self, tree: Tree) -> int:
+        """How many logs match."""
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(logs).where(where(tree))).scalar_one()
+
+    def by_metadata(self, wanted: Mapping[str, str], *, limit: int = 2) -> list[Log]:
+        """The newest logs whose metadata has all these values."""
+        query = select(logs)
+        for key, value in wanted.items():
+            match = select(log_metadata.c.log_id).where(log_metadata.c.key == key, log_metadata.c.value == value)
+            query = query.where(logs.c.id.in_(match))
+        with self.database.read() as connection:
+            return [_log(row) for row in connection.execute(newest_first(query, None).limit(limit))]
+
+    def add(self, new: Sequence[Log]) -> int:
+        """Write logs whose ids are not there yet; returns how many were new."""
+        with self.database.write() as connection:
+            fresh = self.unknown(connection, new)
+            insert_logs(connection, fresh)
+        return len(fresh)
+
+    def unknown(self, connection: Connection, new: Sequence[Log]) -> list[Log]:
+        """Those whose ids the database has not seen, each once."""
+        once = {log.id: log for log in new}
+        have = set(connection.execute(select(logs.c.id).where(logs.c.id.in_(once))).scalars())
+        return [log for log in once.values() if log.id not in have]
+
+    def remove(self, log_id: str) -> None:
+        """Delete one log with its scores."""
+        with self.database.write() as connection:
+            connection.execute(delete(logs).where(logs.c.id == log_id))
+
+
+def insert_logs(connection: Connection, new: Sequence[Log]) -> None:
+    """Insert logs and their metadata with two statements."""
+    rows = [_row(log) for log in new]
+    if rows:
+        connection.execute(insert(logs), rows)
+    pairs = [{"log_id": row["id"], "key": k, "value": v} for row in rows for k, v in row["metadata"].items()]
+    if pairs:
+        connection.execute(insert(log_metadata), pairs)
+
+
+def _row(log: Log) -> dict[str, Any]:
+    row = {name: getattr(log, name) for name in _NAMES}
+    for name in _TEXTS:
+        row[name] = clean(row[name])
+    row["metadata"] = {clean(key): clean(value) for key, value in log.metadata.items()}
+    return row
+
+
+_NAMES = tuple(field.name for field in fields(Log))
+_TEXTS = ("model", "served_by", "error", "finish_reason", "user", "response_id", "input_text", "output_text")
+
+
+def _log(row: Row[Any]) -> Log:
+    return Log(**row._mapping)

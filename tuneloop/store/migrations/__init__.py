@@ -1,0 +1,46 @@
+"""The append-only list of migrations. A database remembers the names of those it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+
+from sqlalchemy import Connection, text
+
+#: what differs between the two databases
+WORDS = {
+    "sqlite": {"blob": "BLOB", "json": "TEXT", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
+    "postgresql": {"blob": "BYTEA", "json": "JSON", "serial": "SERIAL PRIMARY KEY"},
+}
+
+
+def _run_sql(connection: Connection, name: str) -> None:
+    script = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
+    for statement in "\n".join(lines).format_map(WORDS[connection.dialect.name]).split(";"):
+        if statement.strip():
+            connection.execute(text(statement))
+
+
+def m001_initial(connection: Connection) -> None:
+    """The first schema."""
+    _run_sql(connection, "m001_initial")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_initial,)
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Apply what is missing, in order, inside the caller's transaction; returns the names applied."""
+    connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"))
+    if connection.dialect.name == "postgresql":  # SQLite's write transaction has locked the others out already
+        connection.execute(text("LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE"))
+    have = set(connection.execute(text("SELECT name FROM migrations")).scalars())
+    missing = [step for step in MIGRATIONS if step.__name__ not in have]
+    for step in missing:
+        step(connection)
+        connection.execute(
+            text("INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(CURRENT_TIMESTAMP AS TEXT))"),
+            {"name": step.__name__},
+        )
+    return [step.__name__ for step in missing]

@@ -1,0 +1,1 @@
+"""Training: a function from files to files, run as `python -m tuneloop.training FOLDER`."""

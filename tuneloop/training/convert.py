@@ -1,0 +1,106 @@
+"""Between GGUF, which llama.cpp serves, and safetensors, which PyTorch trains.
+
+    python -m tuneloop.training.convert FOLDER
+
+completes a model folder: `model.gguf` is dequantised into `model.safetensors`, config and tokenizer, or the other way
+round, whichever is missing. It prints one JSON object a line: {"what", "done", "total"} while it works, and
+{"error"} before it exits with 1. A child process does this so that the caller never imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from gguf import GGUFReader, dequantize
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from tuneloop.errors import InvalidInput, TuneloopError
+from tuneloop.training.gguf_layout import Layout, family_of
+from tuneloop.training.gguf_vocab import end_token_ids, fix_pre_tokenizer
+
+Progress = Callable[[str, int, int], None]
+
+WEIGHTS_FILE = "model.safetensors"
+GGUF_FILE = "model.gguf"
+
+
+def dequantise(folder: Path, progress: Progress) -> None:
+    """Write safetensors (bfloat16), config and tokenizer from `folder/model.gguf`; the values are those it serves.
+
+    Raises InvalidInput for families and tokenizers that are not covered.
+    """
+    reader = GGUFReader(folder / GGUF_FILE)
+    family = family_of(str(reader.fields["general.architecture"].contents()))
+    progress("reading", 0, 1)
+    config = AutoConfig.from_pretrained(folder, gguf_file=GGUF_FILE)
+    if config.model_type != family.model_type:
+        raise InvalidInput(f"A GGUF file of architecture {family.architecture!r} became a {config.model_type!r}.")
+    config.dtype = torch.bfloat16
+    config.architectures = [type(_empty_model(config)).__name__]
+    _save_tokenizer(folder, reader, config)
+    config.save_pretrained(folder)
+    tensors = _hf_tensors(reader, config, progress)
+    partial = folder / f"{WEIGHTS_FILE}.partial"
+    save_file(tensors, partial, metadata={"format": "pt"})
+    os.replace(partial, folder / WEIGHTS_FILE)
+
+
+def _hf_tensors(reader: GGUFReader, config: Any, progress: Progress) -> dict[str, torch.Tensor]:
+    layout = Layout.of(config.to_dict())
+    stored = {tensor.name: tensor for tensor in reader.tensors}
+    shapes = {name: tensor.shape for name, tensor in _empty_model(config).state_dict().items()}
+    if config.tie_word_embeddings:
+        del shapes["lm_head.weight"]
+    tensors: dict[str, torch.Tensor] = {}
+    for done, (name, shape) in enumerate(shapes.items()):
+        progress("dequantising", done, len(shapes))
+        source = stored[layout.gguf_name(name)]
+        values = torch.tensor(dequantize(source.data, source.tensor_type)).reshape(shape)
+        tensors[name] = layout.to_hf(name, values).to(torch.bfloat16).contiguous()
+    progress("dequantising", len(shapes), len(shapes))
+    return tensors
+
+
+def _save_tokenizer(folder: Path, reader: GGUFReader, config: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF_FILE)
+    fields = reader.fields
+    fix_pre_tokenizer(tokenizer.backend_tokenizer, fields)
+    tokenizer.model_max_length = config.max_position_embeddings
+    if "tokenizer.chat_template" in fields:
+        tokenizer.chat_template = fields["tokenizer.chat_template"].contents()
+    tokenizer.save_pretrained(folder)
+    generation = GenerationConfig.from_model_config(config)
+    generation.eos_token_id = end_token_ids(tokenizer)
+    generation.save_pretrained(folder)
+
+
+def _empty_model(config: Any) -> Any:
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def _print_progress(what: str, done: int, total: int) -> None:
+    print(json.dumps({"what": what, "done": done, "total": total}), flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Complete the folder named on the command line."""
+    folder = Path(arguments[0])
+    try:
+        if (folder / GGUF_FILE).exists():
+            dequantise(folder, _print_progress)
+    except TuneloopError as error:
+        print(json.dumps({"error": error.message}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
