@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
+from tests import postgres
 from tuneloop.model_store import ModelStore
+from tuneloop.store import Blobs, Database, Store
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not see the developer's own settings."""
+    for name in [name for name in os.environ if name.startswith(("TUNELOOP_", "OPENAI_"))]:
+        if not name.startswith("TUNELOOP_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server: TUNELOOP_TEST_POSTGRES_URL, or one started from this machine's binaries."""
+    with ExitStack() as stack:
+        if url := os.environ.get("TUNELOOP_TEST_POSTGRES_URL"):
+            yield url
+        elif folder := postgres.binaries():
+            yield stack.enter_context(postgres.server(folder))
+        else:
+            pytest.skip("no PostgreSQL here: install it (apt-get install postgresql) or set TUNELOOP_TEST_POSTGRES_URL")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tuneloop.db'}"
+    url = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def store(database_url: str, tmp_path: Path) -> Iterator[Store]:
+    """An empty store on each kind of database."""
+    made = Store(Database(database_url), Blobs(str(tmp_path / "files")))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store on SQLite, for tests of what is the same on both."""
+    made = Store(Database(f"sqlite:///{tmp_path / 'tuneloop.db'}"), Blobs(str(tmp_path / "files")))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +81,33 @@ def smollm2(test_home: Path) -> Path:
     """The folder of the embedded base model: safetensors, tokenizer and model.gguf."""
     store = ModelStore(test_home / "models")
     return store.ensure("smollm2-135m-instruct", lambda what, done, total: None).path
+
+
+#: starts llama.cpp on a GGUF file with adapters and returns what posts JSON to it: post("/completion", {...})
+LlamaCpp = Callable[..., Callable[[str, dict[str, Any]], Any]]
+
+
+@pytest.fixture
+def llama_cpp() -> LlamaCpp:
+    """llama.cpp in this process: the judge of what we hand it."""
+    import xllamacpp
+
+    def start(gguf: Path, *adapters: Path) -> Callable[[str, dict[str, Any]], Any]:
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(gguf)
+        parameters.n_ctx, parameters.n_parallel, parameters.port, parameters.verbosity = 512, 1, 0, -1
+        infos = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
+        for info, adapter in zip(infos, adapters, strict=True):
+            info.path, info.scale = str(adapter), 1.0
+        parameters.lora_adapters = infos
+        server = xllamacpp.Server(parameters)
+
+        def post(path: str, body: dict[str, Any]) -> Any:
+            data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+            request = urllib.request.Request(server.listening_address + path, data, headers)
+            with urllib.request.urlopen(request) as response:
+                return json.load(response)
+
+        return post
+
+    return start

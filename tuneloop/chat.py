@@ -75,6 +75,10 @@ class Chat:
         """The tokens that ask for the next answer. Raises InvalidInput when the template refuses the messages."""
         return self._encode(self.prompt_text(messages, tools))
 
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens, special ones included."""
+        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=False))
+
     def render(self, row: Row) -> Rendered:
         """Tokens and loss weights of a row: the prompt as served, then the answer and its end-of-turn token.
 

@@ -59,7 +59,7 @@ def parse_examples(
     least = MIN_EXAMPLES if param == "training_file" else 1
     if count < least:
         kind = "Training" if param == "training_file" else "Validation"
-        message = f"{kind} file has {count} example(s), but must have at least {least} example{'s'[: least - 1]}"
+        message = f"{kind} file has {count} example(s), but must have at least {least} examples"
         raise InvalidData(message, param=param, code="invalid_n_examples")
 
 

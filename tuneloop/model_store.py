@@ -2,7 +2,7 @@
 
     model.safetensors (or its shards), config.json, tokenizer files     what PyTorch trains
     model.gguf                                                          what llama.cpp serves; the same weights
-    tuneloop.json                                                       where it is from, its licence, sha256 of each file
+    tuneloop.json                                                       its source, licence, and sha256 of each file
 
 A model is put together in `root/.partial/<name>/` and renamed into place when it is whole, so a kill at any moment
 leaves no half-written model, and the next pull goes on where the last one stopped.
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock

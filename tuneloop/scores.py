@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.store import Store
 from tuneloop.store.ids import content_id, new_id
 from tuneloop.types import Json, Log, Message, Score
 
-SOURCES = ("user", "annotator", "code", "model")
+Source = Literal["user", "annotator", "code", "model"]
+SOURCES = get_args(Source)
 
 
 def give(store: Store, fields: Mapping[str, Any]) -> Score:
@@ -50,7 +51,7 @@ def read(fields: Json, log_id: str, *, param: str = "", score_id: str | None = N
         created_at=time.time(),
         name=fields["name"],
         value=value,
-        source=source,
+        source=cast(Source, source),
         user=fields.get("user"),
         comment=fields.get("comment"),
         correction=None if correction is None else _correction(correction, f"{dot}correction"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import comb
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -71,11 +70,11 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     Of the rows on which the two disagree, each side wins half under the hypothesis: a binomial test (McNemar 1947;
     Fagerland, Lydersen & Laake 2013, "exact conditional"). 1 when they never disagree.
     """
+    from scipy.stats import binomtest
+
     gained = sum(not b and a for b, a in zip(before, after, strict=True))
     lost = sum(b and not a for b, a in zip(before, after, strict=True))
-    disagreements = gained + lost
-    tail = sum(comb(disagreements, k) for k in range(min(gained, lost) + 1))
-    return float(min(1.0, 2 * tail / 2**disagreements))
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

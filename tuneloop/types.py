@@ -154,18 +154,6 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checkpoint:
-    """A model as it was in the middle of a job."""
-
-    id: str
-    job_id: str
-    created_at: float
-    step: int
-    model: str
-    metrics: Mapping[str, Json]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
     """Something that answers: a base model, a tuned one, or a name at an upstream."""
 

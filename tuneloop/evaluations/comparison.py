@@ -71,15 +71,10 @@ async def run(
     parameters = {"temperature": 0, "seed": 0, "max_tokens": answer_limit(references)}
     outcomes = []
     for arm in arms:
-        started = time.perf_counter()
         if arm.kind == "logged":
-            answers = [arm.answers.get(row.id, Answer(error="no logged answer")) for row in rows]
-            seconds = sum(a.latency_ms or 0 for a in answers) / 1000
+            answers, seconds = _logged(arm, rows)
         else:
-            await _ask(answer, arm, rows[0], parameters)
-            started = time.perf_counter()
-            answers = await _ask_all(answer, arm, rows, parameters, concurrency, on_progress)
-            seconds = time.perf_counter() - started
+            answers, seconds = await _measured(answer, arm, rows, parameters, concurrency, on_progress)
         outcomes.append(await asyncio.to_thread(_grade, graders, arm, answers, references, seconds))
     head = {"rows": len(rows), "concurrency": concurrency, "parameters": parameters}
     return head | await asyncio.to_thread(_report, graders, outcomes, rows, references, price)
@@ -106,9 +101,15 @@ async def _ask(answer: Ask, arm: Arm, row: Example, parameters: Mapping[str, Jso
         return Answer(error=f"{type(error).__name__}: {error}")
 
 
-async def _ask_all(
+def _logged(arm: Arm, rows: Sequence[Example]) -> tuple[list[Answer], float]:
+    answers = [arm.answers.get(row.id, Answer(error="no logged answer")) for row in rows]
+    return answers, sum(a.latency_ms or 0.0 for a in answers) / 1000
+
+
+async def _measured(
     answer: Ask, arm: Arm, rows: Sequence[Example], parameters: Mapping[str, Json], concurrency: int, tell: Progress
-) -> list[Answer]:
+) -> tuple[list[Answer], float]:
+    """The answers in the order of the rows, and the seconds they took together."""
     answers: dict[int, Answer] = {}
     todo = iter(enumerate(rows))
 
@@ -117,10 +118,14 @@ async def _ask_all(
             answers[index] = await _ask(answer, arm, row, parameters)
             tell(arm.name, len(answers), len(rows))
 
+    # A model that is started by its first call must not be measured while it starts.
+    await _ask(answer, arm, rows[0], parameters)
+    started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(min(concurrency, len(rows))):
             group.create_task(work())
-    return [answers[index] for index in range(len(rows))]
+    seconds = time.perf_counter() - started
+    return [answers[index] for index in range(len(rows))], seconds
 
 
 def _grade(graders: Graders, arm: Arm, answers: list[Answer], references: Sequence[str], seconds: float) -> _Outcome:

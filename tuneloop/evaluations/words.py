@@ -101,8 +101,8 @@ def _reservations(report: Report, arm: ArmReport) -> str:
         return float(a["metrics"][report["primary"]] or 0.0)
 
     best = max(report["arms"][1:], key=mean)
-    better = f"; {best['name']} does better still" if mean(best) > mean(arm) else ""
-    failed = [f"{a['errors']} calls of {a['name']} failed" for a in report["arms"] if a["errors"]]
+    better = f"; {best['name']} has a higher score" if mean(best) > mean(arm) else ""
+    failed = [f"{a['errors']} of {report['rows']} calls to {a['name']} failed" for a in report["arms"] if a["errors"]]
     return better + "".join(f"; {f}" for f in failed)
 
 

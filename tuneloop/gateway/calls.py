@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tuneloop.gateway.measure import Measured, assemble, input_text, measure, metadata_of, parse
+from tuneloop.gateway.wire import Headers
 from tuneloop.protocols import Route
 from tuneloop.store.ids import new_id
 from tuneloop.types import Json, Log
@@ -20,6 +21,7 @@ class Call:
     """What is known of a call so far. It grows as the call proceeds; `log` freezes it."""
 
     endpoint: str
+    headers: Headers
     raw: bytes
     id: str = field(default_factory=lambda: new_id("log_"))
     created_at: float = field(default_factory=time.time)
@@ -30,9 +32,10 @@ class Call:
     status: int = 200
     error: str | None = None
     first_token: float | None = None
-    #: what came from the engine, and what went to the client: the same unless the engine speaks a dialect
-    came: list[bytes] = field(default_factory=list)
+    #: the pieces that go to the client
     sent: list[bytes] = field(default_factory=list)
+    #: the pieces as they came from an engine that speaks a dialect: they know the usage, which the client may not want
+    came: list[bytes] = field(default_factory=list)
     #: whether the answer is a stream of events
     events: bool = False
     #: whether the head of the answer has gone out
@@ -77,7 +80,7 @@ class Call:
         )
 
     def _measure(self) -> Measured:
-        came = b"".join(self.came)
+        came = b"".join(self.came or self.sent)
         return measure(assemble(came) if self.events else parse(came))
 
     def _cost(self, measured: Measured, cost: Cost) -> float | None:

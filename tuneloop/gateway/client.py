@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -18,11 +20,11 @@ _CONNECT_SECONDS = 10.0
 
 
 class ConnectionLost(EngineError):
-    """The connection broke before the first byte of an answer: a stale one, or an engine that just died."""
+    """The connection could not be made or broke: it was stale, or the engine just died."""
 
 
 class Reply(NamedTuple):
-    """What came back so far: the head. `chunks` yields the body as it comes and raises EngineError if it breaks."""
+    """What came back so far: the head. `chunks` yields the body as it comes and raises ConnectionLost if it breaks."""
 
     status: int
     headers: Headers
@@ -30,37 +32,52 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """Sends requests on. Made inside a running event loop."""
+    """Sends requests on, from one event loop."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
-            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
-        )
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     @asynccontextmanager
     async def post(self, url: str, headers: Headers, body: bytes) -> AsyncIterator[Reply]:
         """POST `body`; leaving the block early drops the connection, which stops the engine's work."""
         texts = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
         try:
-            response = await self._session.post(
-                URL(url, encoded=True), headers=texts, data=body, allow_redirects=False
-            )
-        except (aiohttp.ClientConnectorError, TimeoutError) as error:
-            raise EngineUnavailable(f"cannot connect to {url}: {error or 'it took too long'}") from error
+            response = await self._open().post(URL(url, encoded=True), headers=texts, data=body, allow_redirects=False)
+        except TimeoutError as error:
+            raise EngineUnavailable(f"cannot connect to {url} within {_CONNECT_SECONDS:.0f} seconds") from error
+        except aiohttp.ClientConnectorError as error:
+            raise ConnectionLost(f"cannot connect to {url}: {error}", code="upstream_unreachable") from error
         except aiohttp.ClientError as error:
             raise ConnectionLost(f"{url} broke the connection: {error!r}") from error
         try:
             yield Reply(response.status, list(response.raw_headers), _chunks(response))
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            response.close()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _proxy(self, url: str) -> str | None:
+        # aiohttp's own `trust_env` reads the environment and ~/.netrc in a thread at every call, 0.2 ms each.
+        if url not in self._proxies:
+            parts = urlsplit(url)
+            direct = proxy_bypass(parts.netloc)
+            self._proxies[url] = None if direct else getproxies().get(parts.scheme)
+        return self._proxies[url]
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:  # made at the first call, for it belongs to the event loop that is running
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+                timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
+                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -68,4 +85,4 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in response.content.iter_any():
             yield chunk
     except aiohttp.ClientError as error:
-        raise EngineError(f"the answer broke off: {error!r}") from error
+        raise ConnectionLost(f"the answer broke off: {error!r}") from error

@@ -67,6 +67,13 @@ def metadata_of(request: Mapping[str, Json]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else orjson.dumps(value).decode() for key, value in metadata.items()}
 
 
+def error_text(body: bytes) -> str:
+    """What an error answer says: OpenAI's message, else the beginning of the body."""
+    error = _mapping(parse(body)).get("error")
+    message = _mapping(error).get("message", error)
+    return message if isinstance(message, str) else body[:1000].decode("utf-8", "replace")
+
+
 def parse(body: bytes) -> Json:
     """JSON, or None where there is none."""
     try:

@@ -19,7 +19,10 @@ Receive = Callable[[], Awaitable[AsgiMessage]]
 Send = Callable[[AsgiMessage], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-Headers = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
+
+JSON: Header = (b"content-type", b"application/json")
 
 #: they concern one connection only (RFC 9110, section 7.6.1)
 _HOP_BY_HOP = frozenset(
@@ -29,7 +32,14 @@ _HOP_BY_HOP = frozenset(
 #: the caller's key is for us, and an answer that we log must not be compressed
 _NOT_SENT = _HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"accept-encoding", b"expect", b"cookie"}
 #: we send our own
-_NOT_ANSWERED = _HOP_BY_HOP | {b"content-length", b"date", b"server", b"set-cookie", b"x-request-id", b"content-encoding"}
+_NOT_ANSWERED = _HOP_BY_HOP | {
+    b"content-length",
+    b"date",
+    b"server",
+    b"set-cookie",
+    b"x-request-id",
+    b"content-encoding",
+}
 
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 
@@ -55,7 +65,7 @@ async def read_body(receive: Receive, most: int) -> bytes:
         message = await receive()
 
 
-def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def bearer(headers: Iterable[Header]) -> str:
     """The key of the Authorization header. Raises Unauthorized when there is none."""
     for name, value in headers:
         if name == b"authorization":
@@ -112,7 +122,7 @@ def _renamed(raw: bytes, asked: Mapping[str, Json], model: str) -> bytes:
     return b'%b"model":%b%b' % (raw[:start], orjson.dumps(model), raw[end:])
 
 
-def outgoing_headers(headers: Iterable[tuple[bytes, bytes]], api_key: str | None) -> Headers:
+def outgoing_headers(headers: Iterable[Header], api_key: str | None) -> Headers:
     """The caller's headers that concern the upstream, with our key in place of the caller's."""
     passed = [(name, value) for name, value in headers if name not in _NOT_SENT]
     if api_key is not None:
@@ -120,9 +130,19 @@ def outgoing_headers(headers: Iterable[tuple[bytes, bytes]], api_key: str | None
     return passed
 
 
-def answer_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def answer_headers(headers: Iterable[Header]) -> Headers:
     """The upstream's headers that concern the caller."""
     return [(name, value) for name, value in headers if name.lower() not in _NOT_ANSWERED]
+
+
+def is_event_stream(headers: Iterable[Header]) -> bool:
+    """Whether the answer is a stream of server-sent events."""
+    return any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
+
+
+def error_event(error: TuneloopError) -> bytes:
+    """An error in the middle of a stream."""
+    return b"data: " + error_bytes(error) + b"\n\n"
 
 
 def error_bytes(error: TuneloopError) -> bytes:

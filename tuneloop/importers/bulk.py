@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuneloop.errors import TuneloopError
@@ -30,24 +30,35 @@ class Report:
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
-def import_file(store: Store, path: Path, *, progress: Callable[[Report], None] | None = None) -> Report:
-    """Import a JSON Lines file of calls (plain or gzipped). A line already imported adds nothing; a bad line is
-    counted with its number and reason, and does not stop the others."""
+def import_file(
+    store: Store,
+    path: Path,
+    *,
+    cost: formats.Cost,
+    metadata: Mapping[str, str] | None = None,
+    progress: Callable[[Report], None] | None = None,
+) -> Report:
+    """Import a JSON Lines file of calls (plain or gzipped), each with `metadata` added to its own.
+
+    A line already imported adds nothing; a bad line is counted with its number and reason, and does not stop the
+    others."""
     report = Report()
-    for batch in batches(_good(lines.read(path), report), BATCH):
+    for batch in batches(_good(lines.read(path), report, cost), BATCH):
+        if metadata:
+            batch = [_tagged(imported, metadata) for imported in batch]
         _write(store, batch, report)
         if progress is not None:
             progress(report)
     return report
 
 
-def _good(read: Iterable[lines.Line], report: Report) -> Iterator[Imported]:
+def _good(read: Iterable[lines.Line], report: Report, cost: formats.Cost) -> Iterator[Imported]:
     for line in read:
         report.read += 1
         error = line.error
         if line.row is not None:
             try:
-                imported = formats.to_log(line.row, source="import")
+                imported = formats.to_log(line.row, source="import", cost=cost)
             except TuneloopError as problem:
                 error = problem.message
             else:
@@ -56,6 +67,10 @@ def _good(read: Iterable[lines.Line], report: Report) -> Iterator[Imported]:
             report.bad += 1
             if len(report.errors) < 10:
                 report.errors.append((line.number, error))
+
+
+def _tagged(imported: Imported, metadata: Mapping[str, str]) -> Imported:
+    return imported._replace(log=replace(imported.log, metadata={**imported.log.metadata, **metadata}))
 
 
 def _write(store: Store, batch: list[Imported], report: Report) -> None:

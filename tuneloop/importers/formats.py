@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -25,6 +25,10 @@ from tuneloop.types import Json, Log, Message, Score
 _AFTERWARDS = ("feedback", "scores")
 
 
+#: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
+Cost = Callable[[str | None, str, int, int], float | None]
+
+
 class Imported(NamedTuple):
     """A row as it will be stored."""
 
@@ -32,9 +36,9 @@ class Imported(NamedTuple):
     scores: list[Score]
 
 
-def to_log(row: Mapping[str, Any], *, source: str, log_id: str | None = None) -> Imported:
+def to_log(row: Mapping[str, Any], *, source: str, cost: Cost, log_id: str | None = None) -> Imported:
     """The Log and Scores of one row; without `log_id` its id is the hash of the row, so that a second import of
-    the row is recognised. Raises InvalidInput naming the field."""
+    the row is recognised. `cost` prices the call. Raises InvalidInput naming the field."""
     request, response = _wire(row)
     model = row.get("model") or request.get("model") or response.get("model") or "unknown"
     if not isinstance(model, str):
@@ -46,6 +50,8 @@ def to_log(row: Mapping[str, Any], *, source: str, log_id: str | None = None) ->
     fields["metadata"] = _metadata(row, asked["metadata"])
     if isinstance(row.get("user"), str):
         fields["user"] = row["user"]
+    tokens = fields["prompt_tokens"], fields["completion_tokens"]
+    fields["cost"] = None if None in tokens else cost(None, model, *tokens)
     log = Log(
         id=log_id,
         created_at=_moment(row.get("created_at", row.get("created", response.get("created")))),

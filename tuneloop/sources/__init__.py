@@ -8,8 +8,8 @@ Progress = Callable[[str, int, int], None]
 
 #: files of a transformers model that are worth keeping; README.md names the licence
 MODEL_FILES = (
-    "*.safetensors",
-    "*.safetensors.index.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
     "config.json",
     "generation_config.json",
     "tokenizer*",

@@ -23,7 +23,7 @@ class FolderSource:
     path: Path
 
     def fetch(self, folder: Path, progress: Progress) -> None:
-        """Copy the files into `folder`; those already there in full are left. Raises InvalidInput if some are missing."""
+        """Copy the files into `folder`; those already there are left. Raises InvalidInput if some are missing."""
         files = self._files()
         total = sum(source.stat().st_size for source in files)
         done = 0

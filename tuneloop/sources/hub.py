@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ class HubSource:
         reached.
         """
         # These take half a second to import; commands that pull nothing from the hub should not pay for it.
-        from httpx import HTTPError
         from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
         try:
@@ -41,24 +41,25 @@ class HubSource:
                 "then set HF_TOKEN.",
                 param="model",
             ) from error
-        except (HTTPError, OSError) as error:
+        except OSError as error:
             raise Unavailable(
                 f"The Hugging Face hub cannot be reached for {self.repository!r}: {error}\n"
                 "Without a network: copy the model's folder here and pull that (tuneloop models pull ./folder)."
             ) from error
 
     def _download(self, folder: Path, progress: Progress) -> None:
-        from huggingface_hub import HfApi, hf_hub_download
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub import hf_hub_download, snapshot_download
 
-        disable_progress_bars()
-        info = HfApi().model_info(self.repository, files_metadata=True)
-        sizes = self._wanted({file.rfilename: file.size or 0 for file in info.siblings or ()})
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        listed = snapshot_download(
+            self.repository, local_dir=folder, allow_patterns=[*MODEL_FILES, "*.gguf"], dry_run=True
+        )
+        sizes = self._wanted({file.filename: file.file_size or 0 for file in listed if not isinstance(file, str)})
         total = sum(sizes.values())
         done = 0
         for name, size in sizes.items():
             progress("downloading", done, total)
-            hf_hub_download(self.repository, name, revision=info.sha, local_dir=folder)
+            hf_hub_download(self.repository, name, local_dir=folder)
             done += size
         for gguf in folder.glob("*.gguf"):
             gguf.rename(folder / "model.gguf")
@@ -78,7 +79,7 @@ class HubSource:
         if len(ggufs) == 1:
             return ggufs
         raise InvalidInput(
-            f"{self.repository!r} has no safetensors with a config.json, and {len(ggufs)} GGUF files where one is needed. "
-            "Give the repository of the original model, or download one GGUF file and pull that.",
+            f"{self.repository!r} has no safetensors with a config.json, and {len(ggufs)} GGUF files "
+            "where one is needed. Give the repository of the original model, or download one GGUF file and pull that.",
             param="model",
         )

@@ -11,7 +11,7 @@ from tuneloop.store.keys import KeyTable
 from tuneloop.store.logs import LogTable
 from tuneloop.store.nouns import NounTable
 from tuneloop.store.scores import ScoreTable
-from tuneloop.types import Checkpoint, Evaluation, Event, File, FineTuningJob, Model
+from tuneloop.types import Evaluation, Event, File, FineTuningJob, Model
 
 __all__ = ["Blobs", "Database", "Store"]
 
@@ -30,7 +30,6 @@ class Store:
         self.files = NounTable(database, schema.files, File, "file")
         self.jobs = NounTable(database, schema.jobs, FineTuningJob, "fine-tuning job")
         self.events = NounTable(database, schema.events, Event, "event")
-        self.checkpoints = NounTable(database, schema.checkpoints, Checkpoint, "checkpoint")
         self.models = NounTable(database, schema.models, Model, "model")
         self.evaluations = NounTable(database, schema.evaluations, Evaluation, "evaluation")
 

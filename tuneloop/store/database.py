@@ -33,11 +33,13 @@ class Database:
         self.dialect = self.url.get_backend_name()
         self.engine = _sqlite_engine(self.url) if self.dialect == "sqlite" else _postgres_engine(self.url)
         try:
+            if self.dialect == "sqlite" and self.url.database not in (None, "", ":memory:"):
+                Path(self.url.database or "").parent.mkdir(parents=True, exist_ok=True)
             with self.write() as connection:
                 migrate(connection)
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:
             shown = self.url.render_as_string(hide_password=True)
-            raise Unavailable(f"cannot open the database {shown}: {error.orig}") from error
+            raise Unavailable(f"cannot open the database {shown}: {getattr(error, 'orig', error)}") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -84,8 +86,6 @@ def _parse(url: str) -> URL:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": 60, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -159,17 +159,6 @@ events = Table(
     Index("events_of_job", "job_id", "seq"),
 )
 
-checkpoints = Table(
-    "checkpoints",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("step", Integer, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("metrics", JSON, nullable=False),
-)
-
 models = Table(
     "models",
     metadata,

@@ -2,9 +2,9 @@
 
     python -m tuneloop.training.convert FOLDER
 
-completes a model folder: `model.gguf` is dequantised into `model.safetensors`, config and tokenizer, or the other way
-round, whichever is missing. It prints one JSON object a line: {"what", "done", "total"} while it works, and
-{"error"} before it exits with 1. A child process does this so that the caller never imports torch.
+completes a model folder: `model.gguf` is dequantised into safetensors, config and tokenizer, or made from them,
+whichever is missing. It prints one JSON object a line: {"what", "done", "total"} while it works, and {"error"} before
+it exits with 1. A child process does this so that the caller never imports torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 
 from tuneloop.errors import InvalidInput, TuneloopError
 from tuneloop.training.gguf_layout import Layout, family_of
-from tuneloop.training.gguf_vocab import end_token_ids, fix_pre_tokenizer
+from tuneloop.training.gguf_vocab import drop_normalizer, end_token_ids, fix_tokenizer
+from tuneloop.training.gguf_write import write_gguf
 
 Progress = Callable[[str, int, int], None]
 
@@ -42,12 +43,15 @@ def dequantise(folder: Path, progress: Progress) -> None:
     config = AutoConfig.from_pretrained(folder, gguf_file=GGUF_FILE)
     if config.model_type != family.model_type:
         raise InvalidInput(f"A GGUF file of architecture {family.architecture!r} became a {config.model_type!r}.")
+    head_dim = reader.fields.get(f"{family.architecture}.attention.key_length")
+    if head_dim:  # transformers does not read it for every family
+        config.head_dim = int(head_dim.contents())
     config.dtype = torch.bfloat16
     config.architectures = [type(_empty_model(config)).__name__]
     _save_tokenizer(folder, reader, config)
     config.save_pretrained(folder)
     tensors = _hf_tensors(reader, config, progress)
-    partial = folder / f"{WEIGHTS_FILE}.partial"
+    partial = folder / f"{WEIGHTS_FILE}.{os.getpid()}.partial"
     save_file(tensors, partial, metadata={"format": "pt"})
     os.replace(partial, folder / WEIGHTS_FILE)
 
@@ -71,7 +75,7 @@ def _hf_tensors(reader: GGUFReader, config: Any, progress: Progress) -> dict[str
 def _save_tokenizer(folder: Path, reader: GGUFReader, config: Any) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF_FILE)
     fields = reader.fields
-    fix_pre_tokenizer(tokenizer.backend_tokenizer, fields)
+    fix_tokenizer(tokenizer.backend_tokenizer, fields)
     tokenizer.model_max_length = config.max_position_embeddings
     if "tokenizer.chat_template" in fields:
         tokenizer.chat_template = fields["tokenizer.chat_template"].contents()
@@ -82,8 +86,9 @@ def _save_tokenizer(folder: Path, reader: GGUFReader, config: Any) -> None:
 
 
 def _empty_model(config: Any) -> Any:
+    auto: Any = AutoModelForCausalLM
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return auto.from_config(config)
 
 
 def _print_progress(what: str, done: int, total: int) -> None:
@@ -94,7 +99,10 @@ def main(arguments: list[str]) -> int:
     """Complete the folder named on the command line."""
     folder = Path(arguments[0])
     try:
-        if (folder / GGUF_FILE).exists():
+        if not (folder / GGUF_FILE).exists():
+            drop_normalizer(folder / "tokenizer.json")
+            write_gguf(folder, folder / GGUF_FILE, _print_progress)
+        elif not [*folder.glob("*.safetensors")]:
             dequantise(folder, _print_progress)
     except TuneloopError as error:
         print(json.dumps({"error": error.message}), flush=True)

@@ -118,7 +118,7 @@ def epoch_batches(rows: Sequence[TokenRow], batch_size: int, generator: np.rando
     together in pieces of at most a quarter of a batch, so that their prefixes meet while batches stay mixed.
     """
     families = _families(rows, max(1, batch_size // 4))
-    generator.shuffle(families)  # type: ignore[arg-type]
+    generator.shuffle(families)
     order = np.fromiter((index for family in families for index in family), dtype=np.int64, count=len(rows))
     return [order[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 

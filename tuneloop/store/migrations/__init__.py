@@ -32,9 +32,9 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_initial,)
 
 def migrate(connection: Connection) -> list[str]:
     """Apply what is missing, in order, inside the caller's transaction; returns the names applied."""
-    connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"))
     if connection.dialect.name == "postgresql":  # SQLite's write transaction has locked the others out already
-        connection.execute(text("LOCK TABLE migrations IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tuneloop.migrations'))"))
+    connection.execute(text("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"))
     have = set(connection.execute(text("SELECT name FROM migrations")).scalars())
     missing = [step for step in MIGRATIONS if step.__name__ not in have]
     for step in missing:

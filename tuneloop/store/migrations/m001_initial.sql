@@ -122,15 +122,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_of_job ON events (job_id, seq);
 
-CREATE TABLE checkpoints (
-  id TEXT PRIMARY KEY,
-  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-  created_at DOUBLE PRECISION NOT NULL,
-  step INTEGER NOT NULL,
-  model TEXT NOT NULL,
-  metrics {json} NOT NULL
-);
-
 CREATE TABLE models (
   id TEXT PRIMARY KEY,
   created_at DOUBLE PRECISION NOT NULL,

@@ -1,0 +1,69 @@
+# Each target sets up what it needs by itself. `make` alone lists them.
+# ARGS='...' is passed on: make demo ARGS=--exit
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-slow check fix docs bench bench-gateway lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
+
+demo: $(RUNTIME)  ## the whole loop on a sample log; ARGS='--data FILE' for yours, ARGS=--exit to end when done
+	$(BIN)/tuneloop demo $(ARGS)
+
+serve: $(RUNTIME)  ## the gateway and the API
+	$(BIN)/tuneloop models pull smollm2-135m-instruct
+	$(BIN)/tuneloop serve $(ARGS)
+
+test: check  ## the checks, then all tests but the slow ones
+	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
+
+test-slow: $(DEV)  ## the tests that take minutes
+	$(BIN)/pytest -m slow $(ARGS)
+
+check: $(DEV)  ## types, style, imports, shape, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m docs.generate --check
+	$(BIN)/pytest -q tests/test_shape.py
+
+fix: $(DEV)  ## format, and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(DEV)  ## write the generated pages anew
+	$(BIN)/python -m docs.generate
+
+bench: bench-gateway bench-training  ## all benchmarks
+
+bench-gateway: $(DEV)  ## calls per second and added latency, with logging on
+	$(BIN)/python -m bench.gateway $(ARGS)
+
+bench-training: $(DEV)  ## examples per second, beside the peer where it is installed
+	$(BIN)/python -m bench.training $(ARGS)
+
+lock: $(DEV)  ## pin what is installed now
+	$(PIP) freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info
+
+# PyTorch comes first and from its exact pin: whatever depends on it would otherwise bring another build.
+$(RUNTIME): pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing (some minutes the first time) ..."
+	$(PIP) install --constraint requirements.lock torch==2.13.0
+	$(PIP) install --constraint requirements.lock --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(PIP) install --constraint requirements.lock --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,233 @@
+"""Whole training runs as processes: done, refused, killed, stopped, orphaned, gone on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuneloop.training.tiny import write_tiny_model
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, model: Path) -> MakeRun:
+    """Makes a folder with a spec.json whose files are beside it."""
+
+    def make(name: str, rows: int = 24, **settings: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        lines = [json.dumps({"messages": messages(index)}) for index in range(rows + 4)]
+        (tmp_path / "train.jsonl").write_text("\n".join(lines[:rows]))
+        (tmp_path / "validation.jsonl").write_text("\n".join(lines[rows:]))
+        spec = {
+            "model": str(model),
+            "training_file": str(tmp_path / "train.jsonl"),
+            "validation_file": str(tmp_path / "validation.jsonl"),
+            "seed": 3,
+            "n_epochs": 2,
+            "batch_size": 4,
+            "threads": 1,
+        }
+        (folder / "spec.json").write_text(json.dumps(spec | settings))
+        return folder
+
+    return make
+
+
+def messages(index: int) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": "Say whether the number is odd."},
+        {"role": "user", "content": str(index)},
+        {"role": "assistant", "content": "odd" if index % 2 else "even"},
+    ]
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-W", "error", "-m", "tuneloop.training", str(folder)])
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "events.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def steps(folder: Path) -> list[tuple[int, float, float | None]]:
+    data = [event["data"] for event in events(folder) if event["type"] == "metrics"]
+    return [(one["step"], one["train_loss"], one.get("valid_loss")) for one in data]
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while not any(number >= step for number, _, _ in steps(folder)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+    return value
+
+
+def test_a_run_leaves_an_adapter_events_and_results(make_run: MakeRun) -> None:
+    folder = make_run("run")
+    assert start(folder).wait() == 0
+    done = result(folder)
+    assert done["error"] is None
+    assert done["hyperparameters"] == {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.0}
+    assert done["steps"] == 12
+    assert {"adapter.gguf", "adapter_config.json", "adapter_model.safetensors"} == {
+        path.name for path in (folder / "adapter").iterdir()
+    }
+    rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == [str(step) for step in range(1, 13)]
+    assert [bool(row["valid_loss"]) for row in rows] == [step in (6, 12) for step in range(1, 13)]
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert done["valid_loss"] == min(float(row["valid_loss"]) for row in rows if row["valid_loss"])
+    said = [event["message"] for event in events(folder)]
+    assert said[0] == "Loading the data and the base model"
+    assert said[-1] == "Training completed"
+    # Again is nothing to do.
+    assert start(folder).wait() == 0
+    assert [event["message"] for event in events(folder)] == said
+
+
+def test_without_a_validation_file_the_training_loss_chooses(make_run: MakeRun) -> None:
+    folder = make_run("run", validation_file=None, n_epochs=1)
+    assert start(folder).wait() == 0
+    assert result(folder)["valid_loss"] is None
+    assert (folder / "adapter" / "adapter.gguf").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_result(make_run: MakeRun) -> None:
+    straight, killed = make_run("straight", n_epochs=40), make_run("killed", n_epochs=40)
+    assert start(straight).wait() == 0
+    for step in (20, 100):
+        process = start(killed)
+        wait_for_step(killed, step)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert start(killed).wait() == 0
+    assert any(event["message"].startswith("Resumed from the checkpoint") for event in events(killed))
+    assert steps(killed) == steps(straight)
+    weights = "adapter/adapter_model.safetensors"
+    assert (killed / weights).read_bytes() == (straight / weights).read_bytes()
+    same = ("hyperparameters", "trained_tokens", "steps", "train_loss", "valid_loss")
+    assert [result(killed)[key] for key in same] == [result(straight)[key] for key in same]
+
+
+def test_sigterm_ends_a_run_at_once(make_run: MakeRun) -> None:
+    folder = make_run("run", n_epochs=100)
+    process = start(folder)
+    wait_for_step(folder, 2)
+    process.terminate()
+    assert process.wait(timeout=2) == 143
+    assert not (folder / "result.json").exists()
+
+
+def test_a_run_whose_parent_died_stops_at_a_checkpoint(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run("run", n_epochs=100)
+    # A parent that starts the run, says nothing and waits to be killed; a shell around the run notes its exit status.
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, sys.executable, str(folder)], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        wait_for_step(folder, 2)
+        parent.kill()
+        parent.wait()
+        deadline = time.monotonic() + 20
+        while _locked(folder):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        assert parent.stdout is not None
+        parent.stdout.close()
+    last = steps(folder)[-1][0]
+    assert last < 600
+    assert (folder / "checkpoints" / f"step-{last}" / "state.pt").exists()
+
+
+_PARENT = """
+import subprocess, sys, time
+subprocess.Popen([sys.argv[1], "-m", "tuneloop.training", sys.argv[2]])
+time.sleep(600)
+"""
+
+
+def _locked(folder: Path) -> bool:
+    """Whether a process works in the folder."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def test_two_processes_take_turns(make_run: MakeRun) -> None:
+    folder = make_run("run")
+    first, second = start(folder), start(folder)
+    assert (first.wait(), second.wait()) == (0, 0)
+    assert [step for step, _, _ in steps(folder)] == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "param"),
+    [
+        ({"rows": 7}, "invalid_n_examples", "training_file"),
+        ({"n_epochs": 0}, "invalid_request", "n_epochs"),
+        ({"training_file": "nowhere.jsonl"}, "invalid_request", "training_file"),
+        ({"model": "nowhere"}, "invalid_request", "model"),
+        ({"unknown": 1}, "invalid_request", None),
+    ],
+)
+def test_wrong_data_or_settings_are_blamed(
+    make_run: MakeRun, settings: dict[str, Any], code: str, param: str | None
+) -> None:
+    folder = make_run("run", **settings)
+    assert start(folder).wait() == 2
+    error = result(folder)["error"]
+    assert (error["code"], error["param"]) == (code, param)
+    assert events(folder)[-1]["level"] == "error"
+    assert start(folder).wait() == 2
+
+
+def test_rows_longer_than_the_context_are_named(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run("run")
+    rows = [messages(index) for index in range(10)]
+    rows[4][1]["content"] = "9" * 600
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"messages": row}) for row in rows))
+    assert start(folder).wait() == 2
+    error = result(folder)["error"]
+    assert error["message"].startswith("Example 5 has ")
+    assert (error["code"], error["param"]) == ("invalid_training_file", "training_file")
+
+
+def test_messages_that_are_all_weighted_nothing_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run("run")
+    lines = [json.dumps({"messages": messages(index), "weight": 0}) for index in range(10)]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    assert start(folder).wait() == 2
+    assert "nothing to learn" in result(folder)["error"]["message"]
+
+
+def test_threads_default_to_the_cores(make_run: MakeRun) -> None:
+    folder = make_run("run", threads=0, n_epochs=1)
+    assert start(folder).wait() == 0
+    assert os.path.exists(folder / "adapter")

@@ -1,0 +1,142 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuneloop.graders import Chrf, ExactMatch, Grader, JsonFields, JsonMatch, LabelAccuracy, RougeL, pick
+from tuneloop.graders.labels import normal, per_class
+
+GRADERS: list[Grader] = [ExactMatch(), LabelAccuracy(), JsonMatch(), JsonFields(), Chrf(), RougeL()]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("grader", GRADERS, ids=lambda g: g.name)
+@given(answer=json_values, reference=json_values)
+def test_scores_lie_between_0_and_1_and_the_reference_itself_has_1(
+    grader: Grader, answer: object, reference: object
+) -> None:
+    said, meant = json.dumps(answer), json.dumps(reference)
+    assert 0 <= grader.grade(said, meant) <= 1
+    assert grader.grade(meant, meant) == pytest.approx(1)
+    if grader.binary:
+        assert grader.grade(said, meant) in (0, 1)
+
+
+@pytest.mark.parametrize("grader", GRADERS, ids=lambda g: g.name)
+def test_an_empty_answer_is_worth_nothing(grader: Grader) -> None:
+    assert grader.grade("", '{"a": 1}') == 0
+
+
+def test_exact_match_minds_everything_but_the_space_around() -> None:
+    assert ExactMatch().grade(" refund\n", "refund") == 1
+    assert ExactMatch().grade("Refund", "refund") == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["card_arrival", "Card Arrival", '"card-arrival".', "**CARD_ARRIVAL**", " `card_arrival`\n", "card　arrival"],
+)
+def test_the_same_label_in_other_clothes(answer: str) -> None:
+    assert LabelAccuracy().grade(answer, "card_arrival") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [("The label is card_arrival", "card_arrival"), ("-1", "1"), ("c++", "c"), ("?", "!"), ("1.5", "15"), ("", "x")],
+)
+def test_labels_that_differ(answer: str, reference: str) -> None:
+    assert LabelAccuracy().grade(answer, reference) == 0
+
+
+def test_precision_recall_and_f1_of_each_class() -> None:
+    table = per_class(["Spam", "spam", "ham", "eggs"], ["spam", "ham", "ham", "spam"])
+    assert list(table) == ["ham", "spam"]
+    assert table["ham"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
+    assert table["spam"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert per_class(["eggs"], ["ham"])["ham"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        ('{"b": [1, {"c": null}], "a": true}', 1),
+        ('```json\n{"a": true, "b": [1.0, {"c": null}]}\n```', 1),
+        ('{"a": 1, "b": [1, {"c": null}]}', 0),
+        ('{"a": true, "b": [{"c": null}, 1]}', 0),
+        ('{"a": true, "b": [1, {"c": null}]', 0),
+        ('Sure! {"a": true, "b": [1, {"c": null}]}', 0),
+        ("[" * 5000, 0),
+    ],
+)
+def test_json_match(answer: str, score: int) -> None:
+    assert JsonMatch().grade(answer, '{"a": true, "b": [1, {"c": null}]}') == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"),
+    [
+        ('{"queue": "cards", "priority": 2}', 1.0),
+        ('{"queue": "cards", "priority": "2"}', 1 / 2),
+        ('{"queue": "cards"}', 1 / 2),
+        ('{"queue": "cards", "priority": 2, "made_up": 1}', 2 / 3),
+        ("{}", 0.0),
+        ("cards", 0.0),
+    ],
+)
+def test_json_fields(answer: str, share: float) -> None:
+    assert JsonFields().grade(answer, '{"queue": "cards", "priority": 2}') == pytest.approx(share)
+
+
+@pytest.mark.parametrize("grader", [JsonMatch(), JsonFields()])
+def test_a_reference_that_is_no_json_cannot_be_graded(grader: Grader) -> None:
+    with pytest.raises(ValueError):
+        grader.grade("{}", "I am sorry")
+
+
+def test_chrf_is_sacrebleus() -> None:
+    # What `sacrebleu REFERENCE -i ANSWER -m chrf --sentence-level -w 4` prints, divided by 100.
+    assert Chrf().grade("the cat sat on a mat", "the cat sat on the mat") == pytest.approx(0.659797, abs=1e-6)
+
+
+def test_rouge_l_by_hand() -> None:
+    # Lin 2004, section 3: LCS("police killed the gunman", "police kill the gunman") = 3 words of 4.
+    assert RougeL().grade("Police kill the gunman.", "police killed the gunman") == 0.75
+    assert RougeL().grade("the gunman kill police", "police killed the gunman") == 0.5
+    assert RougeL().grade("a b", "a b c d e f") == 0.5
+    assert (RougeL().grade("!", "!"), RougeL().grade("!", "?")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("references", "primary"),
+    [
+        (['{"a": 1}', '{"b": 2}'], "json_match"),
+        (['[{"name": "f"}]'] * 2, "json_match"),
+        (['{"a": 1}'] * 39 + ["I am sorry"], "json_match"),
+        (['{"a": 1}'] * 4 + ["I am sorry"], "label_accuracy"),
+        (["refund", "card_arrival"] * 3, "label_accuracy"),
+        (["1", "2", "1", "2"], "label_accuracy"),
+        (
+            ["refund"] * 39 + ["I am sorry, as a language model I cannot possibly tell which queue it is."],
+            "label_accuracy",
+        ),
+        (["Paris", "Rome", "Oslo"], "chrf"),
+        (["A long answer that is given to many customers, word for word, every day."] * 9, "chrf"),
+        (["one\ntwo"] * 9, "chrf"),
+        ([], "chrf"),
+    ],
+)
+def test_the_graders_follow_from_the_references(references: list[str], primary: str) -> None:
+    graders = pick(references)
+    assert graders.primary.name == graders.all[0].name == primary
+    assert len({g.name for g in graders.all}) == len(graders.all) > 1
+
+
+def test_normal_is_idempotent_on_labels() -> None:
+    for label in ["Card_Arrival", "-1", "c++", "out of scope", "ÄRGER", "🙂"]:
+        assert normal(normal(label)) == normal(label)

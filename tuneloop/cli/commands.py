@@ -1,0 +1,26 @@
+"""All commands, one file a noun."""
+
+from __future__ import annotations
+
+import typer
+
+from tuneloop.cli import costs, datasets, deployments, evaluations, jobs, logs, models, serving
+
+app = typer.Typer(
+    name="tuneloop",
+    help="Turn the log of your LLM application into a smaller, cheaper, faster model that you own.",
+    epilog="Settings are TUNELOOP_* environment variables: `tuneloop settings` lists them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+serving.add(app)
+logs.add(app)
+datasets.add(app)
+jobs.add(app)
+evaluations.add(app)
+deployments.add(app)
+models.add(app)
+costs.add(app)

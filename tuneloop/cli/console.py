@@ -1,0 +1,81 @@
+"""How the command line speaks: tables, progress and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tuneloop.errors import TuneloopError
+
+console = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line to read; markup is rendered."""
+    console.print(text, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A line on stderr that should not be overlooked."""
+    stderr.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+
+
+def fail(error: TuneloopError) -> None:
+    """What went wrong, on stderr."""
+    stderr.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """Rows under headers, as wide as they need to be; numbers to the right is up to the caller's text."""
+    grid = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        grid.add_row(*map(escape, row))
+    console.print(grid)
+
+
+def moment(seconds: float | None) -> str:
+    """A time in UTC, to the second."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def one_line(text: str, width: int = 60) -> str:
+    """The beginning of a text on one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else f"{flat[: width - 1]}…"
+
+
+class PullProgress:
+    """A bar for each thing a pull does: download in bytes, conversion, checking."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=stderr, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not self._tasks:
+            self._progress.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what)
+        self._progress.update(self._tasks[what], completed=done, total=total or None)
+
+    def stop(self) -> None:
+        """Take the bars away."""
+        self._progress.stop()
+
+
+@contextmanager
+def pull_progress() -> Iterator[PullProgress]:
+    """Bars that are gone afterwards."""
+    progress = PullProgress()
+    try:
+        yield progress
+    finally:
+        progress.stop()

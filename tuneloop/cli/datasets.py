@@ -1,0 +1,113 @@
+"""tuneloop datasets: create, list, show, export, import."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuneloop.cli.console import moment, say, table, warn
+from tuneloop.cli.context import opened
+from tuneloop.types import SPLITS, Dataset
+
+Shares = Annotated[str, typer.Option("--split", help="Percent for train/validation/test.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands into the application."""
+    group = typer.Typer(no_args_is_help=True, help="Data sets: examples worth imitating, fixed for ever.")
+    app.add_typer(group, name="datasets")
+    _make(group)
+    _read(group)
+
+
+def _make(group: typer.Typer) -> None:
+    @group.command()
+    def create(
+        name: Annotated[str, typer.Argument(help="Name of the data set.")],
+        where: Annotated[str, typer.Option(help="Which logs: a filter. Default: all.")] = "",
+        split: Shares = "80/10/10",
+    ) -> None:
+        """Make a data set of the logs that match a filter; corrections replace answers.
+
+        Example: tuneloop datasets create support --where "score.rating = good or corrected"
+        """
+        from tuneloop import datasets
+
+        with opened() as loop:
+            made = datasets.create(loop.store, name, where=where, shares=datasets.parse_shares(split))
+        _account(made)
+
+    @group.command("import")
+    def import_dataset(
+        name: Annotated[str, typer.Argument(help="Name of the data set.")],
+        file: Annotated[Path, typer.Argument(help="OpenAI chat JSON Lines.")],
+        split: Shares = "80/10/10",
+    ) -> None:
+        """Make a data set of a training file in OpenAI's chat format."""
+        from tuneloop import datasets
+        from tuneloop.importers.rows import chat_rows
+
+        with opened() as loop:
+            shares = datasets.parse_shares(split)
+            made = datasets.import_rows(loop.store, name, chat_rows(file), origin=str(file), shares=shares)
+        _account(made)
+
+
+def _read(group: typer.Typer) -> None:
+    @group.command("list")
+    def list_datasets() -> None:
+        """List the data sets, newest first."""
+        with opened() as loop:
+            found = loop.store.datasets.all()
+        rows = [
+            (d.name, d.id, moment(d.created_at), *(str(d.counts.get(s, 0)) for s in SPLITS), d.origin) for d in found
+        ]
+        table(("name", "id", "created (UTC)", *SPLITS, "made of"), rows)
+
+    @group.command()
+    def show(name: Annotated[str, typer.Argument(help="Name or id.")]) -> None:
+        """Show one data set: where it is from, and what became of every row."""
+        with opened() as loop:
+            found = loop.store.datasets.named(name)
+        _account(found)
+
+    @group.command()
+    def export(
+        name: Annotated[str, typer.Argument(help="Name or id.")],
+        split: Annotated[str | None, typer.Option(help="Only train, validation or test.")] = None,
+        output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: standard output.")] = None,
+    ) -> None:
+        """Write a data set as OpenAI chat JSON Lines.
+
+        Example: tuneloop datasets export support --split train -o train.jsonl
+        """
+        from tuneloop import datasets
+        from tuneloop.errors import InvalidInput
+
+        chosen = next((known for known in SPLITS if known == split), None)
+        if split is not None and chosen is None:
+            raise InvalidInput(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
+        with opened() as loop:
+            lines = datasets.export(loop.store.datasets.rows(loop.store.datasets.named(name).id, chosen))
+            if output is None:
+                for line in lines:
+                    sys.stdout.buffer.write(line)
+                return
+            count = 0
+            with output.open("wb") as file:
+                for line in lines:
+                    count += file.write(line) > 0
+        say(f"{count:,} rows written to {output}")
+
+
+def _account(made: Dataset) -> None:
+    from tuneloop import datasets
+
+    say(f"[bold]{made.name}[/]  {made.id}  ({made.origin})")
+    say("  " + ", ".join(f"{count:,} {split}" for split, count in made.counts.items()))
+    say("  " + datasets.describe(made.account))
+    for text in datasets.warnings(made):
+        warn(text)

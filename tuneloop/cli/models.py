@@ -1,0 +1,54 @@
+"""tuneloop models: list, pull, delete."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuneloop.cli.console import moment, say, table
+from tuneloop.cli.context import opened
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands into the application."""
+    group = typer.Typer(no_args_is_help=True, help="Base models, tuned models and names at upstreams.")
+    app.add_typer(group, name="models")
+
+    @group.command("list")
+    def list_models() -> None:
+        """List everything that can be called."""
+        with opened() as loop:
+            catalog, here = loop.routes.catalog(), {model.name for model in loop.model_store.list()}
+        rows = [(name, f"alias of {target}", "", "") for name, target in sorted(catalog.aliases.items())]
+        rows += [(m.id, "tuned", m.base, moment(m.created_at)) for m in catalog.tuned.values()]
+        rows += [(m.id, "base" if m.id in here else "base, not pulled yet", "", "") for m in catalog.base.values()]
+        rows += [(m.id, f"upstream {m.owned_by}", "", "") for m in catalog.upstream.values()]
+        table(("model", "kind", "base", "created"), rows)
+
+    @group.command()
+    def pull(
+        source: Annotated[str, typer.Argument(help="A known name, hf:organisation/name, or a local folder.")],
+        name: Annotated[str | None, typer.Option(help="Call it this; default: the last part of the source.")] = None,
+    ) -> None:
+        """Bring a base model to this machine; goes on where an interrupted pull stopped.
+
+        Example: tuneloop models pull smollm2-135m-instruct
+        """
+        with opened() as loop:
+            model = loop.model_store.pull(source, loop.progress, name=name)
+            loop.store.deployments.touch()
+        say(f"[bold]{model.name}[/] is here: {model.path} (licence: {model.licence})")
+
+    @group.command()
+    def delete(name: Annotated[str, typer.Argument(help="A tuned model, ft:...")]) -> None:
+        """Delete a tuned model and its adapter."""
+        from tuneloop import models
+
+        with opened() as loop:
+            model = models.delete(loop.store, name)
+        if model.adapter:
+            shutil.rmtree(Path(model.adapter), ignore_errors=True)
+        say(f"deleted {name}")

@@ -1,0 +1,186 @@
+"""Models on this machine: a llama.cpp child for each, started at first use, restarted when it died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tuneloop.engines.llama_cpp_child import LlamaCppChild, ServerOptions
+from tuneloop.engines.llama_cpp_dialect import LlamaCppDialect
+from tuneloop.errors import EngineError, EngineUnavailable
+from tuneloop.protocols import Endpoint
+from tuneloop.settings import Settings
+from tuneloop.types import Model
+
+_logger = logging.getLogger(__name__)
+
+#: how long a call waits for a place when every engine is busy
+_ROOM_SECONDS = 60.0
+#: how long a process may take to be gone after its connections broke
+_DYING_SECONDS = 1.0
+_MOST_BACKOFF_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Served:
+    """One model and its child, if it has one."""
+
+    model: Model
+    child: LlamaCppChild | None = None
+    starting: asyncio.Task[LlamaCppChild] | None = None
+    #: a place is kept for the child that is starting
+    admitted: bool = False
+    calls: int = 0
+    last_used: float = 0.0
+    #: a call broke off: the child may be about to be gone
+    suspect: bool = False
+    #: failed starts in a row, the last one's error, and when to try again
+    failures: int = 0
+    error: str = ""
+    retry_at: float = 0.0
+
+    @property
+    def takes_place(self) -> bool:
+        return self.child is not None or self.admitted
+
+    @property
+    def idle(self) -> bool:
+        return self.child is not None and self.calls == 0
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        self.calls += 1
+        try:
+            yield
+        except EngineError:
+            self.suspect = True
+            raise
+        finally:
+            self.calls -= 1
+            self.last_used = time.monotonic()
+
+
+class LlamaCppEngine:
+    """Serves base models and base models with an adapter; at most `settings.engines` stay in memory.
+
+    `gguf_of` gives the GGUF file of a base model. All methods belong to one event loop.
+    """
+
+    def __init__(self, settings: Settings, gguf_of: Callable[[str], Path]) -> None:
+        self._settings = settings
+        self._gguf_of = gguf_of
+        self._dialect = LlamaCppDialect()
+        self._served: dict[str, _Served] = {}
+        self._room = asyncio.Lock()
+
+    async def endpoint(self, model: Model) -> Endpoint:
+        """Where `model` answers. Raises EngineUnavailable with the end of the child's log when it does not start."""
+        served = self._served.setdefault(model.id, _Served(model))
+        with served.use():  # so that nobody stops it before the caller has its lease
+            child = await self._child(served)
+        return Endpoint(base_url=f"{child.url}/v1", provider="llama.cpp", dialect=self._dialect, lease=served.use)
+
+    async def close(self) -> None:
+        """Stop all children."""
+        starting = [served.starting for served in self._served.values() if served.starting is not None]
+        await asyncio.gather(*starting, return_exceptions=True)
+        for served in self._served.values():
+            await _stop(served)
+
+    async def _child(self, served: _Served) -> LlamaCppChild:
+        if served.child is not None and await _is_alive(served, served.child):
+            return served.child
+        if served.starting is None:
+            served.starting = asyncio.create_task(self._start(served))
+        # Shielded, for others wait for the same start, and a process must not be lost when one caller hangs up.
+        return await asyncio.shield(served.starting)
+
+    async def _start(self, served: _Served) -> LlamaCppChild:
+        try:
+            if time.monotonic() < served.retry_at:
+                raise EngineUnavailable(served.error)
+            served.child = None
+            await self._make_room(served)
+            served.child = await asyncio.to_thread(LlamaCppChild, self._options(served.model), self._log(served.model))
+        except EngineUnavailable as error:
+            _back_off(served, error)
+            raise
+        finally:
+            served.starting, served.admitted = None, False
+        served.failures, served.suspect = 0, False
+        served.last_used = time.monotonic()
+        return served.child
+
+    async def _make_room(self, newcomer: _Served) -> None:
+        deadline = time.monotonic() + _ROOM_SECONDS
+        async with self._room:
+            while sum(served.takes_place for served in self._served.values()) >= self._settings.engines:
+                idle = [served for served in self._served.values() if served.idle]
+                if idle:
+                    await _stop(min(idle, key=lambda served: served.last_used))
+                elif time.monotonic() > deadline:
+                    raise EngineUnavailable(
+                        f"all {self._settings.engines} engines are busy, so {newcomer.model.id!r} cannot start; "
+                        "TUNELOOP_ENGINES allows more"
+                    )
+                else:
+                    await asyncio.sleep(0.02)
+            newcomer.admitted = True
+
+    def _options(self, model: Model) -> ServerOptions:
+        gguf = self._gguf_of(model.base)
+        adapter = None if model.adapter is None else Path(model.adapter) / "adapter.gguf"
+        for file in (gguf, adapter):
+            if file is not None and not file.is_file():
+                raise EngineUnavailable(f"{model.id!r} cannot be served: {file} is missing")
+        return ServerOptions(
+            model=model.id,
+            gguf=str(gguf),
+            adapter=None if adapter is None else str(adapter),
+            slots=self._settings.slots,
+            context=self._settings.context,
+            threads=self._settings.threads or _cores(),
+            parent=os.getpid(),
+        )
+
+    def _log(self, model: Model) -> Path:
+        return self._settings.home / "logs" / f"llama_cpp-{re.sub(r'[^A-Za-z0-9.-]', '_', model.id)}.log"
+
+
+async def _is_alive(served: _Served, child: LlamaCppChild) -> bool:
+    if served.suspect:
+        served.suspect = False
+        await asyncio.to_thread(child.wait, _DYING_SECONDS)
+    if child.alive():
+        return True
+    if served.child is child:
+        served.child = None
+        _logger.warning("the llama.cpp process of %s died; starting it again", served.model.id)
+    return False
+
+
+async def _stop(served: _Served) -> None:
+    child, served.child = served.child, None
+    if child is not None:
+        await asyncio.to_thread(child.stop)
+
+
+def _back_off(served: _Served, error: EngineUnavailable) -> None:
+    if error.message != served.error or time.monotonic() >= served.retry_at:
+        served.failures += 1
+        served.error = error.message
+        served.retry_at = time.monotonic() + min(2.0 ** (served.failures - 1), _MOST_BACKOFF_SECONDS)
+
+
+def _cores() -> int:
+    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    return min(physical, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical)

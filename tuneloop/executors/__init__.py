@@ -1,0 +1,1 @@
+"""Where training runs, and the queue that makes jobs durable."""

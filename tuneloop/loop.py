@@ -1,0 +1,173 @@
+"""The composition root: from settings to the parts, made when first needed and closed together."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio.to_thread
+from filelock import FileLock, Timeout
+
+from tuneloop import finetuning, models
+from tuneloop.engines.llama_cpp import LlamaCppEngine
+from tuneloop.engines.upstream import UpstreamEngine
+from tuneloop.errors import Unavailable
+from tuneloop.executors.local import LocalExecutor
+from tuneloop.model_store import KNOWN_MODELS, BaseModel, ModelStore, Progress
+from tuneloop.pricing import Prices
+from tuneloop.settings import Settings
+from tuneloop.store import Blobs, Database, Store
+from tuneloop.store.keys import digest
+from tuneloop.types import Model
+
+T = TypeVar("T")
+
+
+def _quiet(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(kw_only=True)
+class Loop:
+    """The parts of one process. `progress` hears of base models being brought (what, bytes done, bytes in all)."""
+
+    settings: Settings
+    progress: Progress = _quiet
+
+    @cached_property
+    def store(self) -> Store:
+        """Everything that is kept. Raises Unavailable when the database cannot be opened."""
+        self._home()
+        return Store(Database(self.settings.database_url), Blobs(str(self.settings.home / "files")))
+
+    @cached_property
+    def model_store(self) -> ModelStore:
+        """Base models on this machine."""
+        return ModelStore(self._home() / "models", wheels=self.settings.wheels)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What calls cost."""
+        return Prices(self.settings.prices, self.settings.upstreams, self.settings.dollars_per_hour)
+
+    @cached_property
+    def local(self) -> LlamaCppEngine:
+        """Serves base and tuned models on this machine."""
+        return LlamaCppEngine(self.settings, lambda base: self.ensure(base).gguf)
+
+    @cached_property
+    def routes(self) -> models.Routes:
+        """What answers under a name."""
+        upstreams = [(upstream, UpstreamEngine(upstream)) for upstream in self.settings.upstreams]
+        return models.Routes(self.store, self._catalog, self.local, upstreams)
+
+    @cached_property
+    def runner(self) -> finetuning.Runner:
+        """Runs fine-tuning jobs."""
+        return finetuning.Runner(
+            store=self.store,
+            folder=self._home() / "jobs",
+            executor=LocalExecutor(),
+            base_folder=lambda base: self.ensure(base).path,
+            organization=self.settings.organization,
+            threads=self.settings.threads,
+        )
+
+    def ensure(self, base: str) -> BaseModel:
+        """A base model, brought first if it is not here."""
+        return self.model_store.ensure(base, self.progress)
+
+    def tunable(self, name: str) -> bool:
+        """Whether a model of this name can be tuned: a base model (here or known) or one tuned here."""
+        catalog = self.routes.catalog()
+        return name in catalog.base or name in catalog.tuned
+
+    def allows(self, key: str) -> bool:
+        """Whether an API key is good. Only hashes are compared, so the time it takes tells nothing of a key."""
+        return digest(key) in self.routes.keys()
+
+    def first_key(self) -> str | None:
+        """See to it that there is an API key: the preset one, or a new one, which is returned to be shown once."""
+        if self.settings.api_key:
+            self.store.keys.add(self.settings.api_key, "TUNELOOP_API_KEY")
+            self.store.deployments.touch()
+            return None
+        if self.store.keys.hashes():
+            return None
+        key = f"tl-{secrets.token_urlsafe(24)}"
+        self.store.keys.add(key, "first")
+        self.store.deployments.touch()
+        return key
+
+    @property
+    def queue_url(self) -> str:
+        """Where the durable queue keeps its state: beside SQLite's file, or in the same PostgreSQL database."""
+        url = self.store.database.url
+        if self.store.database.dialect == "sqlite":
+            return f"sqlite:///{self._home() / 'jobs.db'}"
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def enqueue(self, job_id: str) -> None:
+        """Line a job up for the process that holds this home (this one, or the server)."""
+        from tuneloop.executors import queue  # DBOS takes half a second to import; only jobs need it
+
+        queue.enqueue_elsewhere(self.queue_url, job_id)
+
+    def hold(self, url: str) -> FileLock:
+        """Be the one process that runs this home's jobs; release the lock to let another. Raises Unavailable."""
+        lock = FileLock(self._home() / "server.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise Unavailable(
+                f"another tuneloop ({self.server() or 'starting'}) already uses {self._home()}"
+            ) from error
+        (self._home() / "server.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        return lock
+
+    def server(self) -> str | None:
+        """The URL of the process that runs this home's jobs, if there is one."""
+        lock = FileLock(self._home() / "server.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            try:
+                return str(json.loads((self._home() / "server.json").read_text())["url"])
+            except (OSError, ValueError, KeyError):
+                return ""
+        lock.release()
+        return None
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run blocking work beside the event loop."""
+        task: Awaitable[T] = anyio.to_thread.run_sync(partial(work, *arguments))
+        return await task
+
+    async def aclose(self) -> None:
+        """Stop the engines and give connections back."""
+        if "local" in self.__dict__:
+            await self.local.close()
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def _home(self) -> Path:
+        home = self.settings.home
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot create {str(home)!r} (TUNELOOP_HOME): {error.strerror}") from error
+        return home
+
+    def _catalog(self) -> models.Catalog:
+        here = {model.name: model.created_at for model in self.model_store.list()}
+        names = {**dict.fromkeys(KNOWN_MODELS, 0.0), **here}
+        base = [
+            Model(id=name, created_at=at, kind="base", base=name, owned_by="tuneloop") for name, at in names.items()
+        ]
+        return models.catalog(self.store, base, self.settings.upstreams)

@@ -1,0 +1,57 @@
+"""Hyperparameters in place of "auto", and how long they will take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tuneloop.errors import InvalidInput
+from tuneloop.protocols import TrainingSpec
+
+#: learning rate at multiplier 1
+LEARNING_RATE = 1e-3
+
+_WARMUP = 0.1
+_FLOOR = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hyperparameters:
+    """The numbers a run uses."""
+
+    n_epochs: int
+    batch_size: int
+    learning_rate_multiplier: float
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest learning rate of the schedule."""
+        return LEARNING_RATE * self.learning_rate_multiplier
+
+
+def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
+    """The given numbers, and for "auto" what measurements recommend for that many rows. Raises InvalidInput.
+
+    TODO reasons
+    """
+    batch_size = spec.batch_size if spec.batch_size != "auto" else max(1, min(16, rows // 12))
+    n_epochs = spec.n_epochs if spec.n_epochs != "auto" else max(3, min(20, round(1500 / rows)))
+    multiplier = spec.learning_rate_multiplier if spec.learning_rate_multiplier != "auto" else 1.0
+    _check("n_epochs", n_epochs, int, 1, 100)
+    _check("batch_size", batch_size, int, 1, 1024)
+    _check("learning_rate_multiplier", multiplier, (int, float), 1e-4, 100)
+    return Hyperparameters(n_epochs=n_epochs, batch_size=batch_size, learning_rate_multiplier=multiplier)
+
+
+def scheduled(step: int, total: int) -> float:
+    """Share of the learning rate at a step counted from 1: linear warm-up, then a cosine down to a tenth."""
+    warmup = max(1, round(_WARMUP * total))
+    if step <= warmup:
+        return step / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _check(name: str, value: float, kind: type | tuple[type, ...], least: float, most: float) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidInput(f"{name} must be a number from {least:g} to {most:g}, not {value!r}", param=name)
