@@ -2,12 +2,15 @@
 
 A mock upstream, the gateway (real router, database with synchronous=FULL, log writer) and the load generator run in
 a process each. The load goes to the upstream directly and through the gateway in turn; the difference is what the
-gateway adds. At the end there must be one Log for each call answered.
+gateway adds. At the end there must be one Log for each call answered. Beside it stands what does not depend on other
+work on the machine as much: the gateway's processor time per call, and what the disk needs for one durable write.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,8 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import psutil
 import uvicorn
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +74,7 @@ def serve(upstream: str, database_url: str) -> None:
     )
     config = uvicorn.Config(
         gateway, host="127.0.0.1", port=0, loop="uvloop", http="httptools", access_log=False, lifespan="off",
-        log_level="warning",
+        log_level="warning", proxy_headers=False,
     )  # fmt: skip
     sock = config.bind_socket()
     print(f"http://127.0.0.1:{sock.getsockname()[1]}/v1", flush=True)
@@ -78,12 +82,17 @@ def serve(upstream: str, database_url: str) -> None:
     writer.close()
 
 
+class _Process(NamedTuple):
+    url: str
+    pid: int
+
+
 @contextmanager
-def _process(*arguments: str) -> Iterator[str]:
+def _process(*arguments: str) -> Iterator[_Process]:
     process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip()
+        yield _Process(process.stdout.readline().strip(), process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -96,6 +105,25 @@ def _load(url: str, connections: int, stream: bool, seconds: float = SECONDS) ->
     return dict(json.loads(done.stdout))
 
 
+def _load_gateway(gateway: _Process, connections: int, stream: bool, seconds: float) -> dict[str, float]:
+    before = sum(psutil.Process(gateway.pid).cpu_times()[:2])
+    measured = _load(gateway.url, connections, stream, seconds)
+    used = sum(psutil.Process(gateway.pid).cpu_times()[:2]) - before
+    return {**measured, "cpu_ms": round(used / measured["calls"] * 1000, 3)}
+
+
+def _durable_write_ms(folder: Path, writes: int = 50) -> float:
+    """Median milliseconds until 4 KiB are on disk."""
+    took = []
+    with (folder / "probe").open("wb", buffering=0) as stream:
+        for _ in range(writes):
+            began = time.perf_counter()
+            stream.write(bytes(4096))
+            os.fsync(stream.fileno())
+            took.append(time.perf_counter() - began)
+    return round(statistics.median(took) * 1000, 3)
+
+
 def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> dict[str, Any]:
     """Measure; per shape the round with the most calls per second, and whether every call was logged."""
     shapes: list[dict[str, Any]] = []
@@ -103,12 +131,16 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> dict[str, Any]:
         database_url = f"sqlite:///{Path(folder) / 'bench.db'}"
         with (
             _process("bench.mock_upstream") as upstream,
-            _process("bench.gateway", "serve", upstream, database_url) as gateway,
+            _process("bench.gateway", "serve", upstream.url, database_url) as gateway,
         ):
-            answered = int(_load(gateway, 16, False, 0.5)["calls"])  # the first calls pay for connections and caches
+            durable_write_ms = _durable_write_ms(Path(folder))
+            answered = int(_load(gateway.url, 16, False, 0.5)["calls"])  # connections and caches are made
             for connections, stream in SHAPES:
                 measured = [
-                    (_load(upstream, connections, stream, seconds), _load(gateway, connections, stream, seconds))
+                    (
+                        _load(upstream.url, connections, stream, seconds),
+                        _load_gateway(gateway, connections, stream, seconds),
+                    )
                     for _ in range(rounds)
                 ]
                 answered += int(sum(through["calls"] for _, through in measured))
@@ -118,7 +150,7 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> dict[str, Any]:
         with database.read() as connection:
             logged = connection.execute(select(func.count()).select_from(logs)).scalar_one()
         database.close()
-    return {"shapes": shapes, "answered": answered, "logged": logged}
+    return {"shapes": shapes, "answered": answered, "logged": logged, "durable_write_ms": durable_write_ms}
 
 
 def _row(connections: int, stream: bool, direct: dict[str, float], through: dict[str, float]) -> dict[str, Any]:
@@ -128,16 +160,18 @@ def _row(connections: int, stream: bool, direct: dict[str, float], through: dict
 
 def show(result: dict[str, Any]) -> None:
     """Print the table."""
-    table = Table(title="Gateway with durable logging, against a mock upstream")
-    for head in ("connections", "answer", "calls/s", "direct calls/s", "p50 ms", "added p50", "added p95", "added p99"):
+    table = Table(title="Gateway with durable logging, against a mock upstream; milliseconds per call")
+    for head in ("load", "calls/s", "direct", "p50", "added p50", "added p95", "added p99", "CPU"):
         table.add_column(head, justify="right")
     for row in result["shapes"]:
-        rates = [row["gateway"]["calls_per_second"], row["direct"]["calls_per_second"], row["gateway"]["p50"]]
-        added = [row[f"added_{p}_ms"] for p in ("p50", "p95", "p99")]
-        kind = "streamed" if row["stream"] else "whole"
-        table.add_row(str(row["connections"]), kind, *(f"{value:,.2f}" for value in rates + added))
+        gateway = row["gateway"]
+        rates = [f"{gateway['calls_per_second']:,.0f}", f"{row['direct']['calls_per_second']:,.0f}"]
+        times = [gateway["p50"], *(row[f"added_{p}_ms"] for p in ("p50", "p95", "p99")), gateway["cpu_ms"]]
+        load = f"{row['connections']} {'stream' if row['stream'] else 'whole'}"
+        table.add_row(load, *rates, *(f"{value:.2f}" for value in times))
     Console().print(table)
     print(f"{result['answered']} calls answered, {result['logged']} logged")
+    print(f"a durable write of 4 KiB takes {result['durable_write_ms']} ms on this disk")
 
 
 def main() -> int:

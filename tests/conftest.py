@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests import postgres
+from tests.llama_cpp import LlamaCpp, start
 from tuneloop.model_store import ModelStore
 from tuneloop.store import Blobs, Database, Store
 
@@ -83,31 +81,8 @@ def smollm2(test_home: Path) -> Path:
     return store.ensure("smollm2-135m-instruct", lambda what, done, total: None).path
 
 
-#: starts llama.cpp on a GGUF file with adapters and returns what posts JSON to it: post("/completion", {...})
-LlamaCpp = Callable[..., Callable[[str, dict[str, Any]], Any]]
-
-
 @pytest.fixture
-def llama_cpp() -> LlamaCpp:
-    """llama.cpp in this process: the judge of what we hand it."""
-    import xllamacpp
-
-    def start(gguf: Path, *adapters: Path) -> Callable[[str, dict[str, Any]], Any]:
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(gguf)
-        parameters.n_ctx, parameters.n_parallel, parameters.port, parameters.verbosity = 512, 1, 0, -1
-        infos = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
-        for info, adapter in zip(infos, adapters, strict=True):
-            info.path, info.scale = str(adapter), 1.0
-        parameters.lora_adapters = infos
-        server = xllamacpp.Server(parameters)
-
-        def post(path: str, body: dict[str, Any]) -> Any:
-            data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
-            request = urllib.request.Request(server.listening_address + path, data, headers)
-            with urllib.request.urlopen(request) as response:
-                return json.load(response)
-
-        return post
-
-    return start
+def llama_cpp() -> Iterator[LlamaCpp]:
+    """llama.cpp itself, in child processes: the judge of the files that we hand it."""
+    with ExitStack() as stack:
+        yield lambda gguf, *adapters: stack.enter_context(start(gguf, *adapters))

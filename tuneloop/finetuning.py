@@ -292,7 +292,8 @@ def _metadata(value: Json) -> dict[str, str]:
         raise InvalidInput("'metadata' must be an object with at most 16 keys", param="metadata")
     for key, text in value.items():
         if not isinstance(text, str) or len(key) > 64 or len(text) > 512:
-            raise InvalidInput("'metadata' keys have at most 64 characters, values are texts of at most 512")
+            message = "'metadata' keys have at most 64 characters, values are texts of at most 512"
+            raise InvalidInput(message, param="metadata")
     return dict(value)
 
 

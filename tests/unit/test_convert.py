@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import LlamaCpp
-from tiny_models import FAMILIES, next_token, next_token_llama, tiny_model
 from tokenizers import Tokenizer, normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests import llama_cpp as llama
+from tests.llama_cpp import LlamaCpp
+from tests.unit.tiny_models import FAMILIES, next_token, tiny_model
 from tuneloop.errors import InvalidInput
+from tuneloop.model_store import KNOWN_MODELS
 from tuneloop.training import convert
 from tuneloop.training.gguf_write import llama3_rope_factors, write_gguf
 
@@ -36,11 +38,11 @@ def awkward_texts() -> list[str]:
     ]
     pieces += [" the", " 2024", "\n\n", "  ", "don't", "I'LL", "<|im_start|>", "<|im_end|>", "user\n", "e\u0301"]
     rng = random.Random(0)
-    return ["".join(rng.choices(pieces, k=rng.randint(1, 40))) for _ in range(200)]
+    return ["".join(rng.choices(pieces, k=rng.randint(1, 40))) for _ in range(100)]
 
 
 def test_the_embedded_model_tokenises_as_llama_cpp_does(smollm2: Path, llama_cpp: LlamaCpp) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    tokenizer: Any = AutoTokenizer.from_pretrained(smollm2)
     post = llama_cpp(smollm2 / "model.gguf")
     for text in awkward_texts():
         ids = post("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
@@ -51,16 +53,16 @@ def test_the_embedded_model_is_dequantised_without_loss(smollm2: Path, llama_cpp
     # The GGUF made back from the safetensors must answer as the safetensors do; the served one (4 bits, and 8 for
     # the activations) nearly so.
     write_gguf(smollm2, tmp_path / "half.gguf", no_progress)
-    model = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
     ids = AutoTokenizer.from_pretrained(smollm2)("The capital of France is").input_ids
     expected = next_token(model, ids)
     for gguf, tolerance in ((tmp_path / "half.gguf", 0.02), (smollm2 / "model.gguf", 0.5)):
-        for token, logprob in next_token_llama(llama_cpp(gguf), ids).items():
+        for token, logprob in llama.next_token(llama_cpp(gguf), ids).items():
             assert logprob == pytest.approx(expected[token].item(), abs=tolerance)
 
 
 def test_the_embedded_model_keeps_template_and_special_tokens(smollm2: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    tokenizer: Any = AutoTokenizer.from_pretrained(smollm2)
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
     )
@@ -78,7 +80,7 @@ def test_every_family_answers_the_same_in_llama_cpp(family: str, llama_cpp: Llam
         assert tokenizer(text).input_ids == ids, repr(text)
     ids = tokenizer("the cat sat on the mat and the dog ran 12 times around").input_ids
     expected = next_token(model, ids)
-    for token, logprob in next_token_llama(post, ids).items():
+    for token, logprob in llama.next_token(post, ids).items():
         assert logprob == pytest.approx(expected[token].item(), abs=0.02)
 
 
@@ -95,6 +97,25 @@ def test_every_family_comes_back_from_gguf(family: str, tmp_path: Path) -> None:
     tokenizer_again = Tokenizer.from_file(str(tmp_path / "back" / "tokenizer.json"))
     for text in awkward_texts():
         assert tokenizer_again.encode(text).ids == tokenizer(text).input_ids, repr(text)
+
+
+def test_a_template_is_added_where_there_is_none(llama_cpp: LlamaCpp, tmp_path: Path) -> None:
+    tiny_model("gemma3_text", tmp_path / "there")
+    write_gguf(tmp_path / "there", tmp_path / "model.gguf", no_progress)
+    template = KNOWN_MODELS["gemma-3-270m"].chat_template
+    assert template
+    (tmp_path / "chat_template.jinja").write_text(template)
+    assert convert.main([str(tmp_path)]) == 0
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    messages += [{"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Bye"}]
+    prompt = llama_cpp(tmp_path / "model.gguf")("/apply-template", {"messages": messages})["prompt"]
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
+    expected = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert prompt.removeprefix("<bos>") == expected.removeprefix("<bos>")
+    assert expected == (
+        "<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\nHello<end_of_turn>\n"
+        "<start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n"
+    )
 
 
 def test_other_families_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,9 @@ from tuneloop.training.tree import TokenRow
 
 CPU = torch.device("cpu")
 
+# More threads would only wait for each other over models this small.
+torch.set_num_threads(1)
+
 # Conversations that share prefixes, some of them long, some rows alone, some twice.
 TOKENS = st.lists(st.integers(0, 3), min_size=1, max_size=8)
 ROWS = st.lists(
@@ -82,9 +85,11 @@ def test_loss_and_gradients_are_those_of_the_separate_rows(
     loss, gradients = separate_rows(subject, rows)
     metrics = subject.accumulate(rows)
     assert metrics.loss == pytest.approx(loss, rel=1e-5)
+    # A gradient that is zero because its terms cancel out is the rounding of those terms.
+    rounding = 1e-6 * torch.cat([gradient.flatten() for gradient in gradients]).norm()
     for parameter, expected in zip(subject.parameters, gradients, strict=True):
         assert parameter.grad is not None
-        assert (parameter.grad - expected).norm() <= 1e-4 * expected.norm() + 1e-8
+        assert (parameter.grad - expected).norm() <= 1e-4 * expected.norm() + rounding
 
 
 def test_long_rows_take_several_blocks_exactly() -> None:

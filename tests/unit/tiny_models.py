@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tuneloop.training.gguf_vocab import PRE_TOKENIZERS
 
 FAMILIES = {"llama": "smollm", "qwen2": "qwen2", "qwen3": "qwen2", "gemma3_text": "sentencepiece"}
 _TEXT = ["the cat sat on the mat", "the dog ran around the house 12 times", "I'll say: don't, won't, can't\n\n"] * 20
+_fast: Any = PreTrainedTokenizerFast
 _SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -39,7 +39,8 @@ def tiny_model(family: str, folder: Path, **settings: Any) -> tuple[Any, Any]:
         **({"query_pre_attn_scalar": 16, "sliding_window": 8} if family == "gemma3_text" else {}),
         **settings,
     )
-    model = AutoModelForCausalLM.from_config(config).eval()
+    auto: Any = AutoModelForCausalLM
+    model = auto.from_config(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             # Larger than at a real start, so that an error anywhere shows in the logits.
@@ -60,7 +61,7 @@ def _byte_level(pre: str) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_TEXT, trainer)
-    return PreTrainedTokenizerFast(
+    return _fast(
         tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
 
@@ -79,9 +80,7 @@ def _sentencepiece() -> Any:
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(specials)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>"
-    )
+    return _fast(tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>")
 
 
 def next_token(model: Any, ids: list[int]) -> torch.Tensor:
@@ -89,11 +88,3 @@ def next_token(model: Any, ids: list[int]) -> torch.Tensor:
     with torch.no_grad():
         logits: torch.Tensor = model(torch.tensor([ids])).logits[0, -1]
     return torch.log_softmax(logits.float(), -1)
-
-
-def next_token_llama(post: Callable[[str, dict[str, Any]], Any], ids: list[int], **fields: Any) -> dict[int, float]:
-    """Log probabilities of the ten likeliest next tokens according to llama.cpp, by token id."""
-    body = {"prompt": ids, "n_predict": 1, "temperature": 0, "n_probs": 10, "cache_prompt": False, **fields}
-    return {
-        top["id"]: top["logprob"] for top in post("/completion", body)["completion_probabilities"][0]["top_logprobs"]
-    }

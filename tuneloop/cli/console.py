@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from tuneloop.errors import TuneloopError
+
+#: columns that may be cut
+PROSE = frozenset({"input", "output", "made of", "note"})
+NARROWEST = 12
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -33,11 +37,26 @@ def fail(error: TuneloopError) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
-    """Rows under headers, as wide as they need to be; numbers to the right is up to the caller's text."""
-    grid = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        grid.add_row(*map(escape, row))
-    console.print(grid)
+    """Rows under headers. In a terminal prose is cut to fit, names never are; in a pipe nothing is."""
+    lines = [tuple(headers), *(tuple(row) for row in rows)]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(headers))]
+    prose = [i for i, header in enumerate(headers) if header in PROSE]
+    spare = sum(widths) + 2 * (len(widths) - 1) - console.width if console.is_terminal else 0
+    for i in prose:
+        cut = max(0, min(-(-spare // len(prose)), widths[i] - NARROWEST))
+        widths[i] -= cut
+    if title:
+        console.print(f"[bold]{escape(title)}[/]")
+    for line in lines:
+        cells = (_fitted(text, width) for text, width in zip(line, widths, strict=True))
+        console.print(
+            "  ".join(cells).rstrip(), style="bold" if line is lines[0] else None, markup=False, soft_wrap=True
+        )
+
+
+def _fitted(text: str, width: int) -> str:
+    flat = text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+    return flat + " " * (width - cell_len(flat))
 
 
 def moment(seconds: float | None) -> str:

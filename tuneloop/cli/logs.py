@@ -103,7 +103,7 @@ def _read(group: typer.Typer) -> None:
             rated = ", ".join(f"{score.name}={score.value}" for score in scores[log.id] if score.value is not None)
             latency = "-" if log.latency_ms is None else f"{log.latency_ms:,.0f} ms"
             first = (moment(log.created_at), log.id, one_line(log.model, 24), str(log.status), latency)
-            rows.append((*first, one_line(log.input_text, 40), one_line(log.output_text, 30), rated))
+            rows.append((*first, one_line(log.input_text, 60), one_line(log.output_text, 60), rated))
         table(("time (UTC)", "log", "model", "status", "latency", "input", "output", "scores"), rows)
         say(f"{len(found):,} of {total:,} logs" + (f"; more: --after {found[-1].id}" if more else ""))
 

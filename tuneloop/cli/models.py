@@ -37,6 +37,10 @@ def add(app: typer.Typer) -> None:
 
         Example: tuneloop models pull smollm2-135m-instruct
         """
+        from tuneloop.model_store import KNOWN_MODELS
+
+        if known := KNOWN_MODELS.get(source.lower()):
+            say(f"{known.description}; licence: {known.licence}")
         with opened() as loop:
             model = loop.model_store.pull(source, loop.progress, name=name)
             loop.store.deployments.touch()

@@ -17,6 +17,8 @@ import xllamacpp
 from tuneloop.engines.llama_cpp_child import ServerOptions
 
 _PARENT_SECONDS = 0.2
+# Prompts of slots that were taken over by others; the default of 8 GiB for each model is more than a laptop has.
+_PROMPT_CACHE_MIB = 512
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def parameters(options: ServerOptions) -> xllamacpp.CommonParams:
     common.port = 0
     common.ui = False
     common.use_jinja = True
+    common.cache_ram_mib = _PROMPT_CACHE_MIB
     common.n_parallel = options["slots"]
     common.n_ctx = options["slots"] * options["context"]
     common.cpuparams.n_threads = options["threads"]

@@ -53,6 +53,8 @@ class Call:
     def log(self, cost: Cost) -> Log:
         """Everything measured up to now."""
         measured = self._measure()
+        if measured.error and self.error is None:  # it came in the middle of a stream that had begun well
+            self.status, self.error = 502, measured.error
         user = self.asked.get("user")
         return Log(
             id=self.id,

@@ -109,12 +109,16 @@ class Exchange:
     async def _stream(self, endpoint: Endpoint, reply: Reply) -> None:
         call = self._call
         stream = EventStream(call.asked, endpoint.dialect)
-        call.events = True
-        async for chunk in reply.chunks:
-            if endpoint.dialect is not None:
-                call.came.append(chunk)
-            if ready := stream.feed(chunk):
-                await self._send_chunk(reply, ready)
+        call.events, call.came = True, []
+        try:
+            async for chunk in reply.chunks:
+                if endpoint.dialect is not None:
+                    call.came.append(chunk)
+                if ready := stream.feed(chunk):
+                    await self._send_chunk(reply, ready)
+        except ConnectionLost:
+            if not stream.done:  # after the last event nothing is lost with the connection
+                raise
         call.sent.append(stream.rest)
         await self._record()
         if not call.begun:

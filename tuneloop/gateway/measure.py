@@ -20,6 +20,7 @@ class Measured:
     finish_reason: str | None = None
     response_id: str | None = None
     output_text: str = ""
+    error: str | None = None
 
 
 def measure(answer: Json) -> Measured:
@@ -34,6 +35,7 @@ def measure(answer: Json) -> Measured:
         finish_reason=_text(choice.get("finish_reason")),
         response_id=_text(answer.get("id")),
         output_text=_answer_text(choice),
+        error=_error_message(answer.get("error")),
     )
 
 
@@ -69,9 +71,7 @@ def metadata_of(request: Mapping[str, Json]) -> dict[str, str]:
 
 def error_text(body: bytes) -> str:
     """What an error answer says: OpenAI's message, else the beginning of the body."""
-    error = _mapping(parse(body)).get("error")
-    message = _mapping(error).get("message", error)
-    return message if isinstance(message, str) else body[:1000].decode("utf-8", "replace")
+    return _error_message(_mapping(parse(body)).get("error")) or body[:1000].decode("utf-8", "replace")
 
 
 def parse(body: bytes) -> Json:
@@ -167,6 +167,10 @@ def _answer_text(choice: Mapping[str, Json]) -> str:
     if called:
         return orjson.dumps(called).decode()
     return content_text(message.get("content")) or _text(message.get("refusal")) or ""
+
+
+def _error_message(error: Json) -> str | None:
+    return _text(_mapping(error).get("message", error))
 
 
 def _mapping(value: Json) -> Mapping[str, Any]:

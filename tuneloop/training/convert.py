@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from gguf import GGUFReader, dequantize
+from gguf import GGUFReader, GGUFValueType, dequantize
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from tuneloop.errors import InvalidInput, TuneloopError
 from tuneloop.training.gguf_layout import Layout, family_of
-from tuneloop.training.gguf_vocab import drop_normalizer, end_token_ids, fix_tokenizer
+from tuneloop.training.gguf_vocab import end_token_ids, fix_tokenizer
 from tuneloop.training.gguf_write import write_gguf
 
 Progress = Callable[[str, int, int], None]
@@ -37,7 +39,7 @@ def dequantise(folder: Path, progress: Progress) -> None:
 
     Raises InvalidInput for families and tokenizers that are not covered.
     """
-    reader = GGUFReader(folder / GGUF_FILE)
+    reader = _read_gguf(folder / GGUF_FILE)
     family = family_of(str(reader.fields["general.architecture"].contents()))
     progress("reading", 0, 1)
     config = AutoConfig.from_pretrained(folder, gguf_file=GGUF_FILE)
@@ -54,6 +56,16 @@ def dequantise(folder: Path, progress: Progress) -> None:
     partial = folder / f"{WEIGHTS_FILE}.{os.getpid()}.partial"
     save_file(tensors, partial, metadata={"format": "pt"})
     os.replace(partial, folder / WEIGHTS_FILE)
+
+
+def _read_gguf(path: Path) -> GGUFReader:
+    try:
+        reader = GGUFReader(path)
+    except (ValueError, IndexError) as error:
+        raise InvalidInput(f"{str(path)!r} is no whole GGUF file: {error}.") from error
+    if "general.architecture" not in reader.fields or "tokenizer.ggml.model" not in reader.fields:
+        raise InvalidInput(f"{str(path)!r} holds no language model: its metadata name no architecture or tokenizer.")
+    return reader
 
 
 def _hf_tensors(reader: GGUFReader, config: Any, progress: Progress) -> dict[str, torch.Tensor]:
@@ -77,12 +89,35 @@ def _save_tokenizer(folder: Path, reader: GGUFReader, config: Any) -> None:
     fields = reader.fields
     fix_tokenizer(tokenizer.backend_tokenizer, fields)
     tokenizer.model_max_length = config.max_position_embeddings
+    template = folder / "chat_template.jinja"
     if "tokenizer.chat_template" in fields:
         tokenizer.chat_template = fields["tokenizer.chat_template"].contents()
+    elif template.exists():
+        tokenizer.chat_template = add_chat_template(folder / GGUF_FILE, template.read_text(encoding="utf-8"))
     tokenizer.save_pretrained(folder)
     generation = GenerationConfig.from_model_config(config)
     generation.eos_token_id = end_token_ids(tokenizer)
     generation.save_pretrained(folder)
+
+
+def add_chat_template(path: Path, template: str) -> str:
+    """Put a template into a GGUF file that has none, tensors untouched; returns it as it is in the file.
+
+    A file is magic, version, two counts, key-value pairs, tensor names and offsets, then the tensors at a multiple of
+    32 bytes. The new pair comes first and is itself a multiple of 32 long, so nothing else needs to change.
+    """
+    key = b"tokenizer.chat_template"
+    length = len(struct.pack("<Q", 0) + key + struct.pack("<IQ", 0, 0)) + len(template.encode())
+    template = "{#" + " " * (-(length + 4) % 32) + "#}" + template
+    value = template.encode()
+    pair = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", GGUFValueType.STRING, len(value)) + value
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with path.open("rb") as reader, partial.open("wb") as writer:
+        magic, version, n_tensors, n_pairs = struct.unpack("<4sIQQ", reader.read(24))
+        writer.write(struct.pack("<4sIQQ", magic, version, n_tensors, n_pairs + 1) + pair)
+        shutil.copyfileobj(reader, writer, 1 << 20)
+    os.replace(partial, path)
+    return template
 
 
 def _empty_model(config: Any) -> Any:
@@ -100,7 +135,6 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     try:
         if not (folder / GGUF_FILE).exists():
-            drop_normalizer(folder / "tokenizer.json")
             write_gguf(folder, folder / GGUF_FILE, _print_progress)
         elif not [*folder.glob("*.safetensors")]:
             dequantise(folder, _print_progress)

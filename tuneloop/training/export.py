@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,10 @@ def _gguf_tensors(adapter_dir: Path, adapter: dict[str, Any], layout: Layout) ->
 
 
 def _scaling(adapter: dict[str, Any], module: str, *, rank: int) -> float:
-    """What peft multiplies B A x by; `alpha_pattern` maps ends of module names to an alpha of their own."""
+    """What peft multiplies B A x by; `alpha_pattern` maps patterns of module names to an alpha."""
     patterns = adapter.get("alpha_pattern") or {}
-    alpha = next((a for end, a in patterns.items() if f".{module}".endswith(f".{end}")), adapter["lora_alpha"])
+    found = (alpha for name, alpha in patterns.items() if re.fullmatch(rf"(.*\.)?({name})", module))
+    alpha = next(found, adapter["lora_alpha"])
     return float(alpha / (rank**0.5 if adapter.get("use_rslora") else rank))
 
 

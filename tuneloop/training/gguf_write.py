@@ -20,19 +20,20 @@ from safetensors import safe_open
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from tuneloop.errors import InvalidInput
-from tuneloop.training.gguf_layout import Layout, family_of
-from tuneloop.training.gguf_vocab import add_vocabulary
+from tuneloop.training.gguf_layout import Layout, family_of, read_config
+from tuneloop.training.gguf_vocab import add_vocabulary, drop_normalizer
 
 Progress = Callable[[str, int, int], None]
 
 
 def write_gguf(folder: Path, target: Path, progress: Progress) -> None:
-    """Write `target` from the safetensors, config and tokenizer in `folder`.
+    """Write `target` from the safetensors, config and tokenizer in `folder`, whose tokenizer.json is adapted to it.
 
     Raises InvalidInput when the model's family, its rope or its tokenizer is not covered.
     """
+    family = family_of(str(read_config(folder).get("model_type")))
+    drop_normalizer(folder / "tokenizer.json")
     config = AutoConfig.from_pretrained(folder)
-    family = family_of(config.model_type)
     layout = Layout.of(config.to_dict())
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     writer = GGUFWriter(partial, family.architecture)

@@ -1,0 +1,134 @@
+"""Writes the pages that are made from the code: `python -m docs.generate`; --check only compares.
+
+docs/cli.md from the commands, docs/settings.md from the table of settings, docs/filters.md's list of fields.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tuneloop.cli.commands import app
+from tuneloop.filters import FIELDS, OPERATORS, SYNONYMS
+from tuneloop.settings import SETTINGS
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Made by `make docs`; do not edit. -->\n"
+
+
+def main() -> int:
+    """Write the pages, or say which are out of date."""
+    pages = {"cli.md": cli(), "settings.md": settings(), "filters.md": filters()}
+    stale = [name for name, text in pages.items() if not (HERE / name).exists() or (HERE / name).read_text() != text]
+    if "--check" in sys.argv:
+        if stale:
+            print(f"out of date: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return bool(stale)
+    for name in stale:
+        (HERE / name).write_text(pages[name])
+    return 0
+
+
+def cli() -> str:
+    """Every command with its help."""
+    parts = [NOTE, "# The command line\n"]
+    for path, command in _commands(typer.main.get_command(app), ("tuneloop",)):
+        parts.append(f"## `{' '.join(path)}`\n\n{_prose(command.help or '')}\n")
+        if hasattr(command, "commands"):
+            continue
+        rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+        if rows:
+            parts.append("| parameter | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    # Typer brings its own copy of click, so a group is told by what it has.
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _commands(child, (*path, name))
+
+
+def _prose(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    return "\n".join(
+        f"    {line.removeprefix('Example: ')}" if line.startswith("Example: ") else line for line in lines
+    )
+
+
+def _parameter(parameter: Any) -> str:
+    option = parameter.param_type_name == "option"
+    name = ", ".join(parameter.opts) if option else (parameter.name or "").upper()
+    meaning = getattr(parameter, "help", None) or ""
+    default = parameter.default if option and parameter.default not in (None, False, "") else ""
+    return f"| `{name}` | {meaning.replace('|', chr(92) + '|')} | {default} |"
+
+
+def settings() -> str:
+    """The table of settings, and what the settings file may hold."""
+    rows = "\n".join(f"| `TUNELOOP_{s.name.upper()}` | {s.help} | {s.default and f'`{s.default}`'} |" for s in SETTINGS)
+    return f"""{NOTE}
+# Settings
+
+Environment variables, read once at the start:
+
+| variable | meaning | default |
+|---|---|---|
+{rows}
+
+## settings.toml
+
+In the home folder: upstreams that calls are passed on to, prices, and what the machine costs. Without upstreams in it,
+`OPENAI_API_KEY` (and `OPENAI_BASE_URL`) in the environment make one called `openai`.
+
+```toml
+[[upstreams]]
+name = "openai"
+base_url = "https://api.openai.com/v1"   # any server that speaks OpenAI's format
+api_key_env = "OPENAI_API_KEY"           # the variable that holds the key
+models = ["gpt-4o", "gpt-4o-mini*"]      # names it answers; * and ? are wild cards
+
+[upstreams.prices."gpt-4o"]              # optional; else the public price list
+input = 2.50                             # dollars per million tokens
+output = 10.00
+
+[prices."my-model"]                      # or per thousand
+input_per_1k = 0.012
+output_per_1k = 0.016
+
+[machine]
+dollars_per_hour = 0.05                  # prices what local models answer by their time
+```
+"""
+
+
+def filters() -> str:
+    """The filter language with its fields."""
+    import tuneloop.filters
+
+    rows = "\n".join(f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in FIELDS.items())
+    synonyms = ", ".join(f"`{short}` is `{name}`" for short, name in SYNONYMS.items())
+    operators = ", ".join(f"`{operator}`" for operator in OPERATORS)
+    return f"""{NOTE}
+# Filters
+
+```
+{(tuneloop.filters.__doc__ or "").strip()}
+```
+
+| field | kind | meaning |
+|---|---|---|
+{rows}
+
+{synonyms}. Operators: {operators}, `in (...)`, `not in (...)`, `contains`, `is null`, `is not null`.
+
+In a URL: `GET /v1/logs?where=score.rating%20%3D%20good`. In a shell: `--where "score.rating = good"`.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
