@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tuneloop.calls import content_text
 from tuneloop.errors import InvalidData, InvalidInput
 from tuneloop.examples import Row
 from tuneloop.types import Json, Message, Tool
@@ -122,7 +123,7 @@ class Chat:
         return plain
 
     def _plain_message(self, message: Message) -> Message:
-        role, text = message["role"], _content_text(message.get("content"))
+        role, text = message["role"], content_text(message.get("content"))
         if role == "developer" and not self._knows("developer"):
             role = "system"
         if role == "function":
@@ -206,12 +207,6 @@ For each function call, return a json object with function name and arguments wi
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
-
-
-def _content_text(content: Json) -> str:
-    if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content)
-    return content or ""
 
 
 def _tool_calls(message: Message) -> list[dict[str, Json]]:

@@ -117,7 +117,8 @@ def _with_scores(store: Store, logs: Iterable[Log]) -> Iterator[tuple[Log, list[
 
 
 def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> Candidate:
-    request, response = _object(log.request), _object(log.response)
+    request = calls.parse(log.request)
+    request = request if isinstance(request, dict) else {}
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
         return Candidate(None, "unusable: not a chat call")
@@ -125,7 +126,7 @@ def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> C
     if correction is None:
         if reason := _fault(log):
             return Candidate(None, f"unusable: {reason}")
-        answer = calls.answer(response) or {"role": "assistant", "content": log.output_text}
+        answer = calls.answer_of(log.response) or {"role": "assistant", "content": log.output_text}
     else:
         answer = dict(correction)
     tools = request.get("tools") or []
@@ -174,14 +175,6 @@ def _example(row: Mapping[str, Any], split: Split, log_id: str | None) -> Exampl
         log_id=log_id,
         extra=extra,
     )
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) -> Dataset:

@@ -114,6 +114,10 @@ class Routes:
         self._refresh()
         return self._keys
 
+    def forget(self) -> None:
+        """Look at the store before the next answer: this process has just changed routes or keys."""
+        self._checked = float("-inf")
+
     def _refresh(self) -> None:
         if time.monotonic() - self._checked < FRESH:
             return

@@ -117,7 +117,7 @@ def test_an_alias_is_deployed_and_rolled_back_at_once(server: Server, tuned: str
 
 
 def test_from_logs_to_a_dataset_to_a_comparison(server: Server, tuned: str, tmp_path: Path) -> None:
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"messages": question(name), "completion": code(name), "id": f"{name}-{i}", "scores": {"rating": "good"}}
         | {"metadata": {"batch": "codes"}, "user": f"u{i}"}
         for name in CAPITALS

@@ -14,7 +14,7 @@ from tuneloop.store import Database, Store, schema
 from tuneloop.store.datasets import Member
 from tuneloop.store.ids import new_id
 from tuneloop.store.migrations import MIGRATIONS
-from tuneloop.types import Dataset, Deployment, Event, Example, File, FineTuningJob, Log, Score
+from tuneloop.types import Dataset, Deployment, Event, Example, File, FineTuningJob, Log, Message, Score
 
 
 def a_log(number: int = 0, **fields: object) -> Log:
@@ -111,7 +111,7 @@ def test_a_log_is_kept_as_it_is(store: Store) -> None:
 def test_text_no_database_takes_is_cleaned(store: Store) -> None:
     store.logs.add([a_log(input_text="a\x00b", output_text="\ud800", metadata={"k": "\x00"})])
     found = store.logs.get("log_0000")
-    assert (found.input_text, found.output_text, found.metadata) == ("a\ufffdb", "?", {"k": "\ufffd"})
+    assert (found.input_text, found.output_text, found.metadata) == ("a\ufffdb", "\ufffd", {"k": "\ufffd"})
 
 
 def test_a_log_is_found_by_its_response_and_by_metadata(store: Store) -> None:
@@ -205,7 +205,7 @@ def test_scores_keep_their_type(store: Store) -> None:
 
 
 def test_a_dataset_is_written_whole_or_not_at_all(store: Store) -> None:
-    messages = [{"role": "user", "content": "\x00 ☃"}, {"role": "assistant", "content": None}]
+    messages: list[Message] = [{"role": "user", "content": "\x00 ☃"}, {"role": "assistant", "content": None}]
     rows = [Example(id=f"ex_{i}", messages=messages, tools=[], log_id=f"log_{i}") for i in range(1200)]
     members = [Member(row.id, row.split, row.log_id) for row in rows]
     dataset = Dataset(

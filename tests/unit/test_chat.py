@@ -63,7 +63,7 @@ def test_weights_of_messages_and_of_the_row_multiply(chat: Chat) -> None:
 
 
 def test_content_parts_and_developers_are_made_plain(chat: Chat) -> None:
-    parts = [{"role": "developer", "content": [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]}]
+    parts = [{"role": "developer", "content": [{"type": "text", "text": "Be brief."}]}]
     assert chat.prompt_ids([*parts, ASK]) == chat.prompt_ids([TALK[0], ASK])
 
 

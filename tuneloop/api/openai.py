@@ -46,6 +46,7 @@ def _models(routes: APIRouter, loop: Loop) -> None:
     @routes.delete("/models/{name:path}")
     def delete_model(name: str) -> dict[str, Any]:
         models.delete(loop.store, name)
+        loop.routes.forget()
         return {"id": name, "object": "model", "deleted": True}
 
 

@@ -125,6 +125,7 @@ def _deployments(routes: APIRouter, loop: Loop) -> None:
         made = deployments.deploy(
             store, alias, model, exists=loop.routes.exists, note=None if note is None else str(note)
         )
+        loop.routes.forget()
         return shapes.deployment(made)
 
     @routes.get("/deployments")
@@ -134,7 +135,9 @@ def _deployments(routes: APIRouter, loop: Loop) -> None:
 
     @routes.post("/deployments/{alias:path}/rollback")
     def roll_back(alias: str) -> dict[str, Any]:
-        return shapes.deployment(deployments.rollback(store, alias))
+        made = deployments.rollback(store, alias)
+        loop.routes.forget()
+        return shapes.deployment(made)
 
     @routes.get("/evaluations")
     def list_evaluations(limit: Limit = 20, after: str | None = None) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             lambda: build(loop, recorder),  # made inside the event loop
             factory=True,
+            loop="uvloop",
             http="httptools",
+            proxy_headers=False,
             access_log=False,
             log_level="warning",
             lifespan="on",

@@ -55,10 +55,10 @@ def add(app: typer.Typer) -> None:
                 where = "the server runs it" if loop.server() is not None else "it runs when `tuneloop serve` does"
                 say(f"{job.id} is lined up; {where}")
                 return
-            from tuneloop.cli.watching import watch
+            from tuneloop.cli.watching import ready, watch
 
             with tuning.worker(loop, job.id):
-                watch(loop.store, job.id)
+                ready(watch(loop.store, job.id))
 
     group = typer.Typer(no_args_is_help=True, help="Fine-tuning jobs.")
     app.add_typer(group, name="jobs")
@@ -78,14 +78,14 @@ def _jobs(group: typer.Typer) -> None:
     def show(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
         """Show a job and follow it to its end; one that was interrupted goes on from its last checkpoint."""
         from tuneloop import finetuning, tuning
-        from tuneloop.cli.watching import watch
+        from tuneloop.cli.watching import ready, watch
 
         with opened() as loop:
             if finetuning.get(loop.store, job).status in FINAL_STATUSES:
-                watch(loop.store, job)
+                ready(watch(loop.store, job))
                 return
             with tuning.worker(loop, job):
-                watch(loop.store, job)
+                ready(watch(loop.store, job))
 
     @group.command()
     def cancel(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:

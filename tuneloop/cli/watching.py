@@ -33,17 +33,18 @@ def watch(store: Store, job_id: str) -> FineTuningJob:
             if ended and not events:
                 break
             time.sleep(0.3)
-    return _outcome(finetuning.get(store, job_id))
+    job = finetuning.get(store, job_id)
+    if job.status != "succeeded":
+        error = job.error or {}
+        raise TuneloopError(f"{job.id} {job.status}" + (f": {error['message']}" if error else ""))
+    return job
 
 
 def _message(event: Event) -> str:
     return f"[red]{event.message}[/]" if event.level == "error" else event.message
 
 
-def _outcome(job: FineTuningJob) -> FineTuningJob:
-    if job.status != "succeeded":
-        error = job.error or {}
-        raise TuneloopError(f"{job.id} {job.status}" + (f": {error['message']}" if error else ""))
+def ready(job: FineTuningJob) -> None:
+    """What there is now, and what to do with it."""
     say(f"\n[bold green]{job.fine_tuned_model}[/] is ready. Next:")
     say(f"  tuneloop evaluate {job.metadata.get('dataset', 'DATASET')} {job.fine_tuned_model}")
-    return job

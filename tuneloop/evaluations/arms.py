@@ -9,6 +9,7 @@ from typing import Literal
 
 import orjson
 
+from tuneloop.calls import content_text
 from tuneloop.types import Example, Json, Message
 
 
@@ -67,10 +68,7 @@ def text_of(message: Message) -> str:
     if calls := message.get("tool_calls"):
         shown = [_call(c.get("function") or {}) for c in calls]
         return orjson.dumps(shown[0] if len(shown) == 1 else shown, option=orjson.OPT_SORT_KEYS).decode()
-    content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    return content_text(message.get("content"))
 
 
 def _call(function: Mapping[str, Json]) -> dict[str, Json]:

@@ -41,7 +41,7 @@ class LocalExecutor:
 def _give_way(pid: int) -> None:
     """Chat answers while training: the gateway and the engines come first."""
     try:
-        os.setpriority(os.PRIO_PROCESS, pid, 10)
+        os.setpriority(os.PRIO_PROCESS, pid, 19)
     except (AttributeError, OSError):  # not every platform has it, and the child may have ended already
         pass
 

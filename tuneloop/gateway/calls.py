@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tuneloop.gateway.measure import Measured, assemble, input_text, measure, metadata_of, parse
+from tuneloop.calls import Measured, assemble, input_text, measure, metadata_of, parse
 from tuneloop.gateway.wire import Headers
 from tuneloop.protocols import Route
 from tuneloop.store.ids import new_id

@@ -7,11 +7,11 @@ import logging
 import time
 from typing import NamedTuple
 
+from tuneloop.calls import error_text
 from tuneloop.errors import TuneloopError
 from tuneloop.gateway import wire
 from tuneloop.gateway.calls import Call, Cost
 from tuneloop.gateway.client import Client, ConnectionLost, Reply
-from tuneloop.gateway.measure import error_text
 from tuneloop.gateway.stream import EventStream
 from tuneloop.protocols import Endpoint, Recorder, Route, Router
 

@@ -11,7 +11,6 @@ from tuneloop.importers import formats, lines
 from tuneloop.importers.formats import Imported
 from tuneloop.store import Store
 from tuneloop.store.batches import batches
-from tuneloop.store.logs import insert_logs
 
 BATCH = 1000
 
@@ -76,7 +75,7 @@ def _tagged(imported: Imported, metadata: Mapping[str, str]) -> Imported:
 def _write(store: Store, batch: list[Imported], report: Report) -> None:
     with store.database.write() as connection:
         fresh = store.logs.unknown(connection, [imported.log for imported in batch])
-        insert_logs(connection, fresh)
+        store.logs.insert(connection, fresh)
         report.scores += store.scores.insert(connection, [score for imported in batch for score in imported.scores])
     report.added += len(fresh)
     report.known += len(batch) - len(fresh)

@@ -45,13 +45,8 @@ def to_log(row: Mapping[str, Any], *, source: str, cost: Cost, log_id: str | Non
         raise InvalidInput(f"'model' must be a text, not {model!r}", param="model")
     if log_id is None:
         log_id = content_id("log_", {key: value for key, value in row.items() if key not in _AFTERWARDS})
-    asked = calls.read_request(request)
-    fields = asked | calls.read_response(response) | _outcome(row)
-    fields["metadata"] = _metadata(row, asked["metadata"])
-    if isinstance(row.get("user"), str):
-        fields["user"] = row["user"]
-    tokens = fields["prompt_tokens"], fields["completion_tokens"]
-    fields["cost"] = None if None in tokens else cost(None, model, *tokens)
+    measured = calls.measure(response)
+    user = row.get("user", request.get("user"))
     log = Log(
         id=log_id,
         created_at=_moment(row.get("created_at", row.get("created", response.get("created")))),
@@ -59,11 +54,27 @@ def to_log(row: Mapping[str, Any], *, source: str, cost: Cost, log_id: str | Non
         endpoint="/v1/chat/completions",
         model=model,
         served_by=model,
+        stream=request.get("stream") is True,
+        prompt_tokens=measured.prompt_tokens,
+        completion_tokens=measured.completion_tokens,
+        cost=_cost(measured, model, cost),
+        finish_reason=measured.finish_reason,
+        user=user if isinstance(user, str) else None,
+        metadata=_metadata(row, request),
+        response_id=measured.response_id,
+        input_text=calls.input_text(request),
+        output_text=measured.output_text,
         request=orjson.dumps({"model": model, **request}),
         response=orjson.dumps(response),
-        **fields,
+        **_outcome(row),
     )
     return Imported(log, _scores_of(row, log))
+
+
+def _cost(measured: calls.Measured, model: str, cost: Cost) -> float | None:
+    if measured.prompt_tokens is None or measured.completion_tokens is None:
+        return None
+    return cost(None, model, measured.prompt_tokens, measured.completion_tokens)
 
 
 def _wire(row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -135,9 +146,9 @@ def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": status, "error": text, "latency_ms": latency}
 
 
-def _metadata(row: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str, str]:
+def _metadata(row: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, str]:
     """The row's own id becomes metadata `id`, so that feedback can name it."""
-    metadata = {**asked, **calls.metadata_of(row.get("metadata"))}
+    metadata = {**calls.metadata_of(request), **calls.metadata_of(row)}
     if isinstance(row.get("id"), str):
         metadata.setdefault("id", row["id"])
     return metadata

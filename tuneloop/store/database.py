@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,15 @@ from tuneloop.store.migrations import migrate
 TextT = TypeVar("TextT", str, None)
 
 
+#: PostgreSQL takes no NUL, and UTF-8 has no lone surrogates
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def clean(text: TextT) -> TextT:
-    """Text every database takes: without NUL (PostgreSQL refuses it) and without lone surrogates (not UTF-8)."""
-    if text is None or (text.isprintable() and text.isascii()):
+    """Text that both databases take."""
+    if text is None or (text.isascii() and "\0" not in text):
         return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return _UNWRITABLE.sub("\ufffd", text)
 
 
 class Database:

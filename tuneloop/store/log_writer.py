@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import re
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import orjson
-from sqlalchemy import Connection, Table, insert
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError
 
 from tuneloop.errors import Unavailable
 from tuneloop.store.database import Database
-from tuneloop.store.schema import log_metadata, logs
+from tuneloop.store.log_insert import LogInsert
 from tuneloop.types import Log
 
 #: rows in one transaction at most, so that a flood does not make the first in line wait for the last
 MOST_ROWS = 1000
-#: rows in one statement; 21 columns each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters
-GROUPS = (256, 64, 16, 4, 1)
 #: what a single row is refused for; anything else is the database's trouble and concerns the whole batch
 REFUSED = (DataError, IntegrityError, InterfaceError, OverflowError)
-
-#: PostgreSQL takes no NUL, and UTF-8 has no lone surrogates
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-
-Row = tuple[Any, ...]
 
 
 class _Entry(NamedTuple):
@@ -41,7 +31,7 @@ class LogWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._statements = _Statements(database)
+        self._insert = LogInsert(database)
         self._pending: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -58,7 +48,7 @@ class LogWriter:
     def record_many(self, many: Sequence[Log]) -> None:
         """Commit all of `many` in one transaction, or none and raise."""
         with self._database.write() as connection:
-            self._statements.insert(connection, many)
+            self._insert(connection, many)
 
     def close(self) -> None:
         """Write what is waiting, then stop."""
@@ -120,62 +110,3 @@ def _resolve(futures: Sequence[asyncio.Future[None]], error: Exception | None) -
             future.set_result(None)
         else:
             future.set_exception(error)
-
-
-class _Statements:
-    """INSERT statements of many rows each, handed to the driver as text.
-
-    The driver lets go of Python's lock at each step of a statement and must win it back from a busy event loop, so
-    one statement of 16 rows is far cheaper than 16 executions of one row.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._log_columns = tuple(column.name for column in logs.columns)
-        self._texts = {
-            (table.name, rows): _insert_text(database, table, rows) for table in (logs, log_metadata) for rows in GROUPS
-        }
-
-    def insert(self, connection: Connection, many: Sequence[Log]) -> None:
-        self._insert(connection, logs, [self._row(log) for log in many])
-        self._insert(connection, log_metadata, [row for log in many for row in _metadata_rows(log)])
-
-    def _insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        start = 0
-        while start < len(rows):
-            size = next(group for group in GROUPS if group <= len(rows) - start)
-            parameters = tuple(value for row in rows[start : start + size] for value in row)
-            connection.exec_driver_sql(self._texts[table.name, size], parameters)
-            start += size
-
-    def _row(self, log: Log) -> Row:
-        return tuple(_cleaned(getattr(log, name)) for name in self._log_columns)
-
-
-def _insert_text(database: Database, table: Table, rows: int) -> str:
-    one = str(insert(table).compile(dialect=database.engine.dialect))
-    head, _, values = one.partition(" VALUES ")
-    marker = "?" if database.dialect == "sqlite" else "%s"
-    group = f"({', '.join([marker] * len(table.columns))})"
-    assert values
-    return f"{head} VALUES {', '.join([group] * rows)}"
-
-
-def _metadata_rows(log: Log) -> list[Row]:
-    # Two keys may become one when cleaned; the last wins, as in JSON.
-    cleaned = {_clean(key): _clean(value) for key, value in log.metadata.items()}
-    return [(log.id, key, value) for key, value in cleaned.items()]
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, Mapping):
-        return orjson.dumps({_clean(key): _clean(item) for key, item in value.items()}).decode()
-    return value
-
-
-def _clean(text: str) -> str:
-    """Text that both databases take."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _UNWRITABLE.sub("\ufffd", text)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, select
 
 from tuneloop.errors import NotFound
 from tuneloop.filters import Tree
-from tuneloop.store.database import Database, clean
+from tuneloop.store.database import Database
+from tuneloop.store.log_insert import LogInsert
 from tuneloop.store.schema import log_metadata, logs
 from tuneloop.store.where import newest_first, where
 from tuneloop.types import Log
@@ -21,6 +21,7 @@ class LogTable:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.insert = LogInsert(database)
 
     def get(self, log_id: str) -> Log:
         """By the Log's own id or the id inside its response. Raises NotFound."""
@@ -76,7 +77,7 @@ class LogTable:
         """Write logs whose ids are not there yet; returns how many were new."""
         with self.database.write() as connection:
             fresh = self.unknown(connection, new)
-            insert_logs(connection, fresh)
+            self.insert(connection, fresh)
         return len(fresh)
 
     def unknown(self, connection: Connection, new: Sequence[Log]) -> list[Log]:
@@ -89,28 +90,6 @@ class LogTable:
         """Delete one log with its scores."""
         with self.database.write() as connection:
             connection.execute(delete(logs).where(logs.c.id == log_id))
-
-
-def insert_logs(connection: Connection, new: Sequence[Log]) -> None:
-    """Insert logs and their metadata with two statements."""
-    rows = [_row(log) for log in new]
-    if rows:
-        connection.execute(insert(logs), rows)
-    pairs = [{"log_id": row["id"], "key": k, "value": v} for row in rows for k, v in row["metadata"].items()]
-    if pairs:
-        connection.execute(insert(log_metadata), pairs)
-
-
-def _row(log: Log) -> dict[str, Any]:
-    row = {name: getattr(log, name) for name in _NAMES}
-    for name in _TEXTS:
-        row[name] = clean(row[name])
-    row["metadata"] = {clean(key): clean(value) for key, value in log.metadata.items()}
-    return row
-
-
-_NAMES = tuple(field.name for field in fields(Log))
-_TEXTS = ("model", "served_by", "error", "finish_reason", "user", "response_id", "input_text", "output_text")
 
 
 def _log(row: Row[Any]) -> Log:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.gateway.measure import assemble, content_text, input_text, measure, metadata_of
+from tuneloop.calls import assemble, content_text, input_text, measure, metadata_of
 from tuneloop.gateway.stream import EventStream
 from tuneloop.types import Json
 
