@@ -1,41 +1,33 @@
 """What the gateway costs, everything included: `python -m bench.gateway`.
 
-A mock upstream, the gateway (real router, database with synchronous=FULL, log writer) and the load generator run in
-a process each. The load goes to the upstream directly and through the gateway in turn; the difference is what the
-gateway adds. At the end there must be one Log for each call answered. Beside it stands what does not depend on other
-work on the machine as much: the gateway's processor time per call, and what the disk needs for one durable write.
+A mock upstream, `tuneloop serve` (SQLite with synchronous=FULL) and the load generator run in a process each. The load
+goes to the upstream directly and through the gateway in turn; the difference is what the gateway adds. At the end there
+must be one Log for each call answered. Beside it stands what does not depend on other work on the machine as much: the
+gateway's processor time per call, and what the disk needs for one durable write.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import func, select
 
-from tuneloop.engines.upstream import UpstreamEngine
-from tuneloop.errors import ModelNotFound
-from tuneloop.gateway import Gateway
-from tuneloop.gateway.wire import Receive, Scope, Send
-from tuneloop.protocols import Route
-from tuneloop.settings import Upstream
 from tuneloop.store.database import Database
-from tuneloop.store.log_writer import LogWriter
 from tuneloop.store.schema import logs
-from tuneloop.types import Model
 
 SECONDS = 3.0
 ROUNDS = 3
@@ -43,43 +35,13 @@ ROUNDS = 3
 SHAPES = ((1, False), (16, False), (16, True))
 
 
-class _OneModel:
-    """Routes every name to one upstream."""
-
-    def __init__(self, base_url: str) -> None:
-        model = Model(id="bench", created_at=0.0, kind="upstream", base="bench", owned_by="bench")
-        self._route = Route(model=model, engine=UpstreamEngine(Upstream(name="bench", base_url=base_url)))
-
-    def route(self, name: str) -> Route:
-        if name != "bench":
-            raise ModelNotFound(f"no model {name!r}")
-        return self._route
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def serve(upstream: str, database_url: str) -> None:
-    """The gateway's process."""
-    database = Database(database_url)
-    writer = LogWriter(database)
-    gateway = Gateway(
-        router=_OneModel(upstream),
-        recorder=writer,
-        keys=lambda key: key == "bench",
-        cost=lambda provider, model, prompt, completion: (prompt * 0.15 + completion * 0.6) / 1e6,
-        fallback=_nothing,
-    )
-    config = uvicorn.Config(
-        gateway, host="127.0.0.1", port=0, loop="uvloop", http="httptools", access_log=False, lifespan="off",
-        log_level="warning", proxy_headers=False,
-    )  # fmt: skip
-    sock = config.bind_socket()
-    print(f"http://127.0.0.1:{sock.getsockname()[1]}/v1", flush=True)
-    uvicorn.Server(config).run([sock])
-    writer.close()
+_SETTINGS = """
+[[upstreams]]
+name = "bench"
+base_url = "{upstream}"
+models = ["bench"]
+prices.bench = {{ input = 0.15, output = 0.6 }}
+"""
 
 
 class _Process(NamedTuple):
@@ -88,11 +50,16 @@ class _Process(NamedTuple):
 
 
 @contextmanager
-def _process(*arguments: str) -> Iterator[_Process]:
-    process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
+def _process(*arguments: str, **environ: str) -> Iterator[_Process]:
+    """A process whose first line of output names its URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, **environ}
+    )
     assert process.stdout is not None
     try:
-        yield _Process(process.stdout.readline().strip(), process.pid)
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found, "the process did not start"
+        yield _Process(found[0], process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -128,11 +95,12 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> dict[str, Any]:
     """Measure; per shape the round with the most calls per second, and whether every call was logged."""
     shapes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        database_url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        with (
-            _process("bench.mock_upstream") as upstream,
-            _process("bench.gateway", "serve", upstream.url, database_url) as gateway,
-        ):
+        with ExitStack() as stack:
+            upstream = stack.enter_context(_process("bench.mock_upstream"))
+            (Path(folder) / "settings.toml").write_text(_SETTINGS.format(upstream=upstream.url))
+            # The server as users run it: its router, its keys, its queue of jobs, its database.
+            home = {"TUNELOOP_HOME": folder, "TUNELOOP_API_KEY": "bench", "PYTHONUNBUFFERED": "1"}
+            gateway = stack.enter_context(_process("tuneloop", "serve", "--port", "0", **home))
             durable_write_ms = _durable_write_ms(Path(folder))
             answered = int(_load(gateway.url, 16, False, 0.5)["calls"])  # connections and caches are made
             for connections, stream in SHAPES:
@@ -146,7 +114,7 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS) -> dict[str, Any]:
                 answered += int(sum(through["calls"] for _, through in measured))
                 direct, through = max(measured, key=lambda pair: pair[1]["calls_per_second"])
                 shapes.append(_row(connections, stream, direct, through))
-        database = Database(database_url)
+        database = Database(f"sqlite:///{Path(folder) / 'tuneloop.db'}")
         with database.read() as connection:
             logged = connection.execute(select(func.count()).select_from(logs)).scalar_one()
         database.close()
@@ -176,9 +144,6 @@ def show(result: dict[str, Any]) -> None:
 
 def main() -> int:
     """Run, show, and fail when a call was lost."""
-    if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2], sys.argv[3])
-        return 0
     began = time.perf_counter()
     result = run()
     show(result)

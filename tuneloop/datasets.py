@@ -62,7 +62,7 @@ def warnings(dataset: Dataset) -> list[str]:
     found = []
     if total < FEW:
         found.append(f"{total} examples are few: 50 to 100 good ones is where results start to be good")
-    found += [f"no {split} rows" for split in SPLITS[1:] if not dataset.counts.get(split)]
+    found += [f"no {split} rows" for split in SPLITS if not dataset.counts.get(split)]
     return found
 
 

@@ -237,9 +237,9 @@ class _Parser:
         name = SYNONYMS.get(name.lower(), name.lower())
         if name not in FIELDS:
             close = get_close_matches(name, [*FIELDS, *SYNONYMS], n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(FIELDS)}"
-            keyed = f"; a score is score.{name}, metadata is metadata.{name}"
-            raise _error(self.expression, token.at, f"no field {token.text!r}; {hint}{keyed}")
+            known = f"a score is score.{name}, metadata is metadata.{name}; fields are {', '.join(FIELDS)}"
+            hint = f"did you mean {close[0]!r}?" if close else known
+            raise _error(self.expression, token.at, f"no field {token.text!r}; {hint}")
         if name not in _KEYED:
             if dot:
                 raise _error(self.expression, token.at, f"{name} takes no key after a dot")

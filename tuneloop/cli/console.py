@@ -87,7 +87,8 @@ class PullProgress:
 
     def stop(self) -> None:
         """Take the bars away."""
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import typer
 
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
-from tuneloop.types import SPLITS, Dataset
+from tuneloop.errors import InvalidInput
+from tuneloop.types import SPLITS, Dataset, Split
 
 Shares = Annotated[str, typer.Option("--split", help="Percent for train/validation/test.")]
 
@@ -45,14 +46,24 @@ def _make(group: typer.Typer) -> None:
         name: Annotated[str, typer.Argument(help="Name of the data set.")],
         file: Annotated[Path, typer.Argument(help="OpenAI chat JSON Lines.")],
         split: Shares = "80/10/10",
+        into: Annotated[str | None, typer.Option(help="Put all rows into train, validation or test.")] = None,
     ) -> None:
-        """Make a data set of a training file in OpenAI's chat format."""
+        """Make a data set of a training file in OpenAI's chat format. A row's split follows from its input alone.
+
+        Example: tuneloop datasets import support train.jsonl
+        """
         from tuneloop import datasets
         from tuneloop.importers.rows import chat_rows
 
         with opened() as loop:
-            shares = datasets.parse_shares(split)
-            made = datasets.import_rows(loop.store, name, chat_rows(file), origin=str(file), shares=shares)
+            made = datasets.import_rows(
+                loop.store,
+                name,
+                chat_rows(file),
+                origin=str(file),
+                shares=datasets.parse_shares(split),
+                split=None if into is None else _split("--into", into),
+            )
         _account(made)
 
 
@@ -85,11 +96,8 @@ def _read(group: typer.Typer) -> None:
         Example: tuneloop datasets export support --split train -o train.jsonl
         """
         from tuneloop import datasets
-        from tuneloop.errors import InvalidInput
 
-        chosen = next((known for known in SPLITS if known == split), None)
-        if split is not None and chosen is None:
-            raise InvalidInput(f"--split must be one of {', '.join(SPLITS)}, not {split!r}")
+        chosen = None if split is None else _split("--split", split)
         with opened() as loop:
             lines = datasets.export(loop.store.datasets.rows(loop.store.datasets.named(name).id, chosen))
             if output is None:
@@ -101,6 +109,13 @@ def _read(group: typer.Typer) -> None:
                 for line in lines:
                     count += file.write(line) > 0
         say(f"{count:,} rows written to {output}")
+
+
+def _split(option: str, text: str) -> Split:
+    for known in SPLITS:
+        if known == text:
+            return known
+    raise InvalidInput(f"{option} must be one of {', '.join(SPLITS)}, not {text!r}")
 
 
 def _account(made: Dataset) -> None:
