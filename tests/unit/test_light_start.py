@@ -8,6 +8,14 @@ import sys
 import pytest
 
 HEAVY = {"torch", "ray", "transformers", "peft", "xllamacpp", "scipy"}
+HELP = """
+import sys
+sys.argv = ["tuneloop", "--help"]
+try:
+    import tuneloop.__main__
+except SystemExit:
+    pass
+"""
 SERVER = {"fastapi", "uvicorn", "sqlalchemy", "dbos", "aiohttp", "genai_prices"}
 
 
@@ -15,7 +23,7 @@ SERVER = {"fastapi", "uvicorn", "sqlalchemy", "dbos", "aiohttp", "genai_prices"}
     ("code", "unwanted"),
     [
         ("import tuneloop", HEAVY | SERVER | {"rich", "typer"}),
-        ("import sys; sys.argv = ['tuneloop', '--help']\ntry: import tuneloop.__main__\nexcept SystemExit: pass", HEAVY | SERVER),
+        (HELP, HEAVY | SERVER),
         ("import tuneloop.gateway, tuneloop.engines.llama_cpp", HEAVY | {"dbos"}),
         ("import tuneloop.api.app, tuneloop.loop", HEAVY | {"dbos"}),
     ],

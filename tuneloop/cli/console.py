@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tuneloop.errors import TuneloopError
 
@@ -71,24 +71,30 @@ def one_line(text: str, width: int = 60) -> str:
 
 
 class PullProgress:
-    """A bar for each thing a pull does: download in bytes, conversion, checking."""
+    """One bar for what a pull is doing now: downloading, converting, checking. It is gone when that is done."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=stderr, transient=True)
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+        self._what = ""
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if not self._tasks:
+        if what != self._what:
+            self.stop()
             self._progress.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what)
-        self._progress.update(self._tasks[what], completed=done, total=total or None)
+            self._task, self._what = self._progress.add_task(what), what
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total or None)
+        if 0 < total <= done:
+            self.stop()
 
     def stop(self) -> None:
-        """Take the bars away."""
-        if self._tasks:
+        """Take the bar away."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
             self._progress.stop()
+        self._task, self._what = None, ""
 
 
 @contextmanager

@@ -33,12 +33,12 @@ class Hyperparameters:
 def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
     """The given numbers, and for "auto" what measurements recommend for that many rows. Raises InvalidInput.
 
-    Measured on SmolLM2-135M in batches of 16, held-out answers right to the letter: 300 rows of a 77-label routing task
-    after three epochs 48 % at a learning rate of 1e-3, 60 % at 2e-3, 51 % at 4e-3; 297 rows of the sample log after four
-    or five 46 % at 2e-3, 51 % at 3e-3, 55 % at 4e-3. So 2.8e-3 lies between. A batch of 16 shares the prompt's tokens
-    well; a set too small for a few dozen of those steps takes smaller ones. Twelve rows in batches of 4 were known by
-    heart after six epochs, so that a dozen is enough for the smallest sets; large sets need no more than two. The best
-    epoch is kept, so that one too many only costs time.
+    Measured on SmolLM2-135M in batches of 16, held-out answers right to the letter: 300 rows of a 77-label routing
+    task after three epochs 48 % at a learning rate of 1e-3, 60 % at 2e-3, 51 % at 4e-3; 297 rows of the sample log
+    after four or five 46 % at 2e-3, 51 % at 3e-3, 55 % at 4e-3. So 2.8e-3 lies between. A batch of 16 shares the
+    prompt's tokens well; a set too small for a few dozen of those steps takes smaller ones. Twelve rows in batches of
+    4 were known by heart after six epochs, so that a dozen is enough for the smallest sets; large sets need no more
+    than two. The best epoch is kept, so that one too many only costs time.
     """
     batch_size = spec.batch_size if spec.batch_size != "auto" else max(4, min(16, rows // 16))
     n_epochs = spec.n_epochs if spec.n_epochs != "auto" else max(2, min(12, round(1200 / rows)))
