@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,10 +46,11 @@ def run(loop: Loop, data: Path | None, *, stay: bool) -> None:
         _heading("1  Log", "every call through the gateway is kept; so are calls made elsewhere")
         _import(loop, data, name)
         dataset = _dataset(loop, name)
-        _call(client, loop.settings.base_model, _prompt(loop, dataset), "the prompted model, through the gateway")
+        _deploy(loop, client, dataset, loop.settings.base_model)
         job = _tune(loop, dataset)
         evaluation = _evaluate(loop, dataset, job)
-        _deploy(loop, client, dataset, job)
+        _heading("5  Deploy", "the tuned model answers under the same name; the application changes nothing")
+        _deploy(loop, client, dataset, job.fine_tuned_model or "")
         _end(loop, client, dataset, job, evaluation, time.monotonic() - started)
         if stay:
             say("\nServing on. Stop with Ctrl-C.")
@@ -134,10 +137,9 @@ def _evaluate(loop: Loop, dataset: Dataset, job: FineTuningJob) -> Evaluation:
     return evaluation
 
 
-def _deploy(loop: Loop, client: Client, dataset: Dataset, job: FineTuningJob) -> None:
-    _heading("5  Deploy", "the tuned model answers under the name your application asks for")
-    client.call("POST", "/deployments", {"alias": dataset.name, "model": job.fine_tuned_model, "note": "demo"})
-    _call(client, dataset.name, _prompt(loop, dataset), f"{dataset.name} is now {job.fine_tuned_model}")
+def _deploy(loop: Loop, client: Client, dataset: Dataset, model: str) -> None:
+    client.call("POST", "/deployments", {"alias": dataset.name, "model": model, "note": "demo"})
+    _call(client, dataset.name, _prompt(loop, dataset), f"a call to {dataset.name}, which is {model} now")
 
 
 def _end(
@@ -148,9 +150,10 @@ def _end(
     say(f"Everything is in  {loop.settings.home}")
     say(f"The gateway is at {client.base_url}   (API key: {client.api_key})")
     say("\nTry next:")
-    say(f"  tuneloop logs list --where \"metadata.import = '{dataset.name}' and score.rating = bad\"")
-    say(f"  tuneloop evaluate {dataset.name} {job.fine_tuned_model} --shots 10 --json report.json")
-    say(f"  tuneloop rollback {dataset.name}; tuneloop deployments")
+    program = "tuneloop" if shutil.which("tuneloop") else os.path.relpath(sys.argv[0])
+    say(f"  {program} logs list --where \"metadata.import = '{dataset.name}' and score.rating = bad\"")
+    say(f"  {program} evaluate {dataset.name} {job.fine_tuned_model} --shots 10 --json report.json")
+    say(f"  {program} rollback {dataset.name}")
 
 
 @contextmanager
