@@ -1,46 +1,48 @@
-"""A gateway in a process of its own, killed at the worst moment."""
+"""The server killed at the worst moment: right after an answer."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-import httpx2 as httpx
 import pytest
-from sqlalchemy import select
 
-from tuneloop.store.database import Database
-from tuneloop.store.schema import logs
+from tests.acceptance.server import Server
+from tuneloop import filters
+from tuneloop.store import Database
+from tuneloop.store.logs import LogTable
 from tuneloop.testing import Answer, UpstreamFake
 
-MESSAGES = [{"role": "user", "content": "How are you?"}]
-
-
-def _ids(url: str) -> set[str]:
-    database = Database(url)
-    with database.read() as connection:
-        found = set(connection.execute(select(logs.c.id)).scalars())
-    database.close()
-    return found
+SETTINGS = """
+[[upstreams]]
+name = "fake"
+base_url = "{url}"
+models = ["big"]
+"""
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_killed_right_after_an_answer_nothing_is_lost(tmp_path: Path, stream: bool) -> None:
-    database_url = f"sqlite:///{tmp_path / 'gateway.db'}"
+    home = tmp_path / "home"
+    home.mkdir()
+    answered: list[str] = []
     with UpstreamFake(Answer(text="Fine, thank you")) as upstream:
-        command = [sys.executable, "-m", "bench.gateway", "serve", upstream.base_url, database_url]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout is not None
-            url = server.stdout.readline().strip()
-            answered = set()
-            with httpx.Client(headers={"Authorization": "Bearer bench"}) as client:
-                for _ in range(5):
-                    call = {"model": "bench", "messages": MESSAGES, "stream": stream}
-                    response = client.post(f"{url}/chat/completions", json=call)
-                    assert response.status_code == 200
-                    answered.add(response.headers["x-tuneloop-log-id"])
-                server.send_signal(signal.SIGKILL)
-                server.wait()
-    assert _ids(database_url) == answered
+        (home / "settings.toml").write_text(SETTINGS.format(url=upstream.base_url))
+        with Server(home, tmp_path) as server:
+            for turn in range(5):
+                answered.append(_ask(server, f"question {turn}", stream))
+            server.kill()
+            database = Database(f"sqlite:///{home / 'tuneloop.db'}")
+            found = [log.id for log in LogTable(database).each(filters.parse("output = 'Fine, thank you'"))]
+            database.close()
+            assert found == answered[::-1]
+            server.start()
+
+
+def _ask(server: Server, text: str, stream: bool) -> str:
+    """The log id of an answer that was read to its last byte."""
+    messages: Any = [{"role": "user", "content": text}]
+    raw = server.openai.chat.completions.with_raw_response
+    response = raw.create(model="big", messages=messages, stream=stream)
+    response.http_response.read()
+    return response.headers["x-tuneloop-log-id"]

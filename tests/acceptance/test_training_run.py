@@ -67,7 +67,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 def events(folder: Path) -> list[dict[str, Any]]:
     path = folder / "events.jsonl"
-    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]  # the last one may be half written
 
 
 def steps(folder: Path) -> list[tuple[int, float, float | None]]:

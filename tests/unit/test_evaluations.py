@@ -235,7 +235,7 @@ def test_tools_are_sent_and_their_calls_compared() -> None:
         '[{"arguments":{"card":7},"name":"block"},{"arguments":"{","name":"x"}]'
     )
     parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
-    assert text_of({"role": "user", "content": parts}) == "ab"
+    assert text_of({"role": "user", "content": parts}) == "a\nb"
     assert text_of({"role": "assistant", "content": None}) == ""
 
 
