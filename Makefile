@@ -15,11 +15,11 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
 
 demo: $(RUNTIME)  ## the whole loop on a sample log; ARGS='--data FILE' for yours, ARGS=--exit to end when done
-	$(BIN)/tuneloop demo $(ARGS)
+	@$(BIN)/tuneloop demo $(ARGS)
 
 serve: $(RUNTIME)  ## the gateway and the API
 	$(BIN)/tuneloop models pull smollm2-135m-instruct
-	$(BIN)/tuneloop serve $(ARGS)
+	@$(BIN)/tuneloop serve $(ARGS)
 
 test: check  ## the checks, then all tests but the slow ones
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
@@ -58,12 +58,13 @@ clean:  ## remove what the targets made
 
 # PyTorch comes first and from its exact pin: whatever depends on it would otherwise bring another build.
 $(RUNTIME): pyproject.toml requirements.lock
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing (some minutes the first time) ..."
-	$(PIP) install --constraint requirements.lock torch==2.13.0
-	$(PIP) install --constraint requirements.lock --editable .
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (some minutes the first time) ..."
+	@$(PIP) install --constraint requirements.lock torch==2.13.0
+	@$(PIP) install --constraint requirements.lock --editable .
 	@touch $@
 
 $(DEV): $(RUNTIME)
-	$(PIP) install --constraint requirements.lock --editable '.[dev]'
+	@$(PIP) install --constraint requirements.lock --editable '.[dev]'
 	@touch $@

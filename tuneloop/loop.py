@@ -89,21 +89,27 @@ class Loop:
         return name in catalog.base or name in catalog.tuned
 
     def allows(self, key: str) -> bool:
-        """Whether an API key is good. Only hashes are compared, so the time it takes tells nothing of a key."""
-        return digest(key) in self.routes.keys()
+        """Whether an API key is good: the preset one or one of the store's. Only hashes are compared, so the time it
+        takes tells nothing of a key."""
+        hashed = digest(key)
+        return hashed == self._preset_key or hashed in self.routes.keys()
 
     def first_key(self) -> str | None:
         """See to it that there is an API key: the preset one, or a new one, which is returned to be shown once."""
-        if self.settings.api_key:
-            self.store.keys.add(self.settings.api_key, "TUNELOOP_API_KEY")
-            self.store.deployments.touch()
+        if self.settings.api_key or self.store.keys.hashes():
             return None
-        if self.store.keys.hashes():
-            return None
+        return self.new_key("first")
+
+    def new_key(self, name: str) -> str:
+        """Make an API key, which is good from now on and known to nobody else."""
         key = f"tl-{secrets.token_urlsafe(24)}"
-        self.store.keys.add(key, "first")
+        self.store.keys.add(key, name)
         self.store.deployments.touch()
         return key
+
+    @cached_property
+    def _preset_key(self) -> str | None:
+        return digest(self.settings.api_key) if self.settings.api_key else None
 
     @property
     def queue_url(self) -> str:
@@ -119,20 +125,25 @@ class Loop:
 
         queue.enqueue_elsewhere(self.queue_url, job_id)
 
-    def hold(self, url: str) -> FileLock:
-        """Be the one process that runs this home's jobs; release the lock to let another. Raises Unavailable."""
+    def hold(self, url: str, *, seconds: float = 1.0) -> FileLock:
+        """Be the one process that runs this home's jobs; release the lock to let another.
+
+        `url` is where it answers, or "" for a command that is no server. Waits so many `seconds` for another to end
+        (-1: for ever), then raises Unavailable.
+        """
         lock = FileLock(self._home() / "server.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except Timeout as error:
             raise Unavailable(
-                f"another tuneloop ({self.server() or 'starting'}) already uses {self._home()}"
+                f"another tuneloop ({self.server() or 'a command'}) already uses {self._home()}; "
+                "stop it, or give this one a home of its own: TUNELOOP_HOME"
             ) from error
         (self._home() / "server.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
         return lock
 
     def server(self) -> str | None:
-        """The URL of the process that runs this home's jobs, if there is one."""
+        """The URL of the process that runs this home's jobs ("" for a command), or None when none does."""
         lock = FileLock(self._home() / "server.lock")
         try:
             lock.acquire(timeout=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -56,13 +57,13 @@ def warnings(loop: Loop, dataset: str) -> list[str]:
 @contextmanager
 def worker(loop: Loop, job_id: str) -> Iterator[None]:
     """See to it that somebody runs the job: the server, if one does, else this process until the block ends."""
-    if loop.server() is not None:
+    if loop.server():
         loop.enqueue(job_id)
         yield
         return
     from tuneloop.executors.queue import JobQueue
 
-    with loop.hold("a tuneloop command"):
+    with loop.hold("", seconds=-1):  # behind another command that tunes
         queue = JobQueue(loop.queue_url, loop.runner.run)
         queue.start()
         queue.enqueue(job_id)
@@ -71,6 +72,7 @@ def worker(loop: Loop, job_id: str) -> Iterator[None]:
         except KeyboardInterrupt:
             # The thread that waits for the training child cannot be interrupted. The child notices that we are gone
             # and writes a checkpoint; whoever runs the queue next takes the job up there.
+            sys.stdout.flush()
             os._exit(130)
         finally:
             queue.close()

@@ -75,7 +75,7 @@ class PullProgress:
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=stderr, transient=True)
+        self._progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
         self._task: TaskID | None = None
         self._what = ""
 

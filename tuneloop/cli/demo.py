@@ -159,12 +159,10 @@ def _end(
 @contextmanager
 def _server(loop: Loop) -> Iterator[Client]:
     """A client of the running server, or of one started for the demo and stopped with it."""
-    key = loop.settings.api_key or loop.first_key() or _demo_key(loop)
+    key = loop.settings.api_key or loop.new_key("demo")
     if url := loop.server():
-        yield Client(url, key)
+        yield Client(url, key, timeout=600)
         return
-    if loop.settings.api_key:
-        loop.first_key()
     log = loop.settings.home / "logs" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     port = str(loop.settings.port if _free(loop.settings.host, loop.settings.port) else 0)
@@ -176,13 +174,6 @@ def _server(loop: Loop) -> Iterator[Client]:
     finally:
         child.terminate()
         child.wait()
-
-
-def _demo_key(loop: Loop) -> str:
-    key = new_id("tl-demo-")
-    loop.store.keys.add(key, "demo")
-    loop.store.deployments.touch()
-    return key
 
 
 def _free(host: str, port: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,9 @@ from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
 from tuneloop.errors import InvalidInput
 from tuneloop.types import FINAL_STATUSES
+
+if TYPE_CHECKING:
+    from tuneloop.loop import Loop
 
 
 def add(app: typer.Typer) -> None:
@@ -52,13 +56,10 @@ def add(app: typer.Typer) -> None:
                 warn(text)
             if detach:
                 loop.enqueue(job.id)
-                where = "the server runs it" if loop.server() is not None else "it runs when `tuneloop serve` does"
+                where = "the server runs it" if loop.server() else "it runs when `tuneloop serve` does"
                 say(f"{job.id} is lined up; {where}")
                 return
-            from tuneloop.cli.watching import ready, watch
-
-            with tuning.worker(loop, job.id):
-                ready(watch(loop.store, job.id))
+            _follow(loop, job.id)
 
     group = typer.Typer(no_args_is_help=True, help="Fine-tuning jobs.")
     app.add_typer(group, name="jobs")
@@ -77,15 +78,11 @@ def _jobs(group: typer.Typer) -> None:
     @group.command()
     def show(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
         """Show a job and follow it to its end; one that was interrupted goes on from its last checkpoint."""
-        from tuneloop import finetuning, tuning
-        from tuneloop.cli.watching import ready, watch
+        from tuneloop import finetuning
 
         with opened() as loop:
-            if finetuning.get(loop.store, job).status in FINAL_STATUSES:
-                ready(watch(loop.store, job))
-                return
-            with tuning.worker(loop, job):
-                ready(watch(loop.store, job))
+            finetuning.get(loop.store, job)
+            _follow(loop, job)
 
     @group.command()
     def cancel(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
@@ -94,6 +91,20 @@ def _jobs(group: typer.Typer) -> None:
 
         with opened() as loop:
             say(f"{job} is {finetuning.cancel(loop.store, job).status}")
+
+
+def _follow(loop: Loop, job: str) -> None:
+    """Run the job if nobody else does, and show it to its end."""
+    from tuneloop import finetuning, tuning
+    from tuneloop.cli.watching import ready, watch
+
+    ended = finetuning.get(loop.store, job).status in FINAL_STATUSES
+    with nullcontext() if ended else tuning.worker(loop, job):
+        try:
+            ready(watch(loop.store, job))
+        except KeyboardInterrupt:
+            say(f"\nStopped watching. {job} goes on from its last checkpoint: tuneloop jobs show {job}")
+            raise
 
 
 def _number(option: str, text: str) -> Any:

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def parameters(options: ServerOptions) -> xllamacpp.CommonParams:
-    """llama.cpp's own parameters; why they are as they are: docs/decisions."""
+    """llama.cpp's own parameters; why they are as they are: docs/decisions/0002-serving.md."""
     common = xllamacpp.CommonParams()
     common.model.path = options["gguf"]
     common.model_alias = {options["model"]}
