@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +46,10 @@ def ours(model: Path, data: Path, folder: Path) -> dict[str, float]:
 
 
 def trl(model: Path, data: Path, folder: Path) -> dict[str, float]:
-    """Seconds and losses of TRL's SFTTrainer with bfloat16 weights, its fastest setting here."""
-    from datasets import Dataset  # type: ignore[import-not-found]
-    from peft import LoraConfig
-    from trl import SFTConfig, SFTTrainer  # type: ignore[import-not-found]
-
-    messages = [json.loads(line)["messages"] for line in data.read_text().splitlines()]
-    options = SFTConfig(
-        output_dir=str(folder), per_device_train_batch_size=16, num_train_epochs=1, logging_steps=1, report_to=[],
-        save_strategy="no", max_length=4096, gradient_checkpointing=False, disable_tqdm=True, bf16=False,
-        model_init_kwargs={"dtype": "bfloat16"}, use_cpu=True,
-    )  # fmt: skip
-    trainer = SFTTrainer(
-        model=str(model),
-        args=options,
-        train_dataset=Dataset.from_list([{"prompt": m[:-1], "completion": m[-1:]} for m in messages]),
-        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
-    )
-    began = time.perf_counter()
-    trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return {"seconds": time.perf_counter() - began, "last_loss": float(losses[-1])}
+    """Seconds and losses of TRL, in a process of its own."""
+    command = [sys.executable, "-m", "bench.trl_peer", str(model), str(data), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
