@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from datasets import Dataset  # type: ignore[import-not-found]
+from datasets import Dataset
 from peft import LoraConfig
-from trl import SFTConfig, SFTTrainer  # type: ignore[import-not-found]
+from trl import SFTConfig, SFTTrainer
 
 model, data, folder = sys.argv[1:]
 messages = [json.loads(line)["messages"] for line in Path(data).read_text().splitlines()]

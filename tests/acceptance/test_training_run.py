@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from tests.tiny import write_tiny_model
 from tuneloop.errors import InvalidInput
 from tuneloop.training.records import EventLog
 from tuneloop.training.run import train
-from tuneloop.training.tiny import write_tiny_model
 
 MakeRun = Callable[..., Path]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from tests.tiny import write_tiny_model
 from tuneloop.chat import Chat, load_chat
 from tuneloop.errors import InvalidData, InvalidInput
 from tuneloop.examples import Row, parse_examples, read_examples
-from tuneloop.training.tiny import write_tiny_model
 
 ASK: dict[str, Any] = {"role": "user", "content": "How are you?"}
 SAY: dict[str, Any] = {"role": "assistant", "content": "Fine."}

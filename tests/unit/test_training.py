@@ -14,6 +14,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from tests.tiny import tiny_llama, write_tiny_model
 from tuneloop.errors import InvalidInput
 from tuneloop.protocols import TrainingResult, TrainingSpec
 from tuneloop.training.attention import TREE_ATTENTION
@@ -24,7 +25,6 @@ from tuneloop.training.loss import linear_cross_entropy
 from tuneloop.training.machine import physical_cores, seconds_per_token, token_budget
 from tuneloop.training.records import EventLog, read_metrics, write_result, write_results_csv
 from tuneloop.training.sft import Learner, load_base
-from tuneloop.training.tiny import tiny_llama, write_tiny_model
 from tuneloop.training.tree import TokenRow
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
@@ -118,8 +118,3 @@ def _body(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return body.decode("utf-8", "replace")
-
-
-def as_mapping(value: Any) -> Mapping[str, Any]:
-    """A JSON object, or an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}

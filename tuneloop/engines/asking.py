@@ -11,6 +11,7 @@ import orjson
 from tuneloop.errors import EngineError
 from tuneloop.evaluations import Answer, text_of
 from tuneloop.protocols import Endpoint, Router
+from tuneloop.proxies import proxy_for
 from tuneloop.types import Json, Message
 
 
@@ -22,7 +23,7 @@ class Asker:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Asker:
-        self._session = aiohttp.ClientSession(trust_env=True)
+        self._session = aiohttp.ClientSession()
         return self
 
     async def __aexit__(
@@ -54,7 +55,7 @@ class Asker:
         if endpoint.api_key:
             headers["Authorization"] = f"Bearer {endpoint.api_key}"
         url = f"{endpoint.base_url}/chat/completions"
-        async with self._session.post(url, data=orjson.dumps(body), headers=headers) as response:
+        async with self._session.post(url, data=orjson.dumps(body), headers=headers, proxy=proxy_for(url)) as response:
             content = await response.read()
             if response.status != 200:
                 raise EngineError(f"{response.status} {content[:500].decode('utf-8', 'replace')}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -14,6 +12,7 @@ from yarl import URL
 
 from tuneloop.errors import EngineError, EngineUnavailable
 from tuneloop.gateway.wire import Headers
+from tuneloop.proxies import proxy_for
 
 #: the time a connection may take; an answer may take as long as it likes, for models are slow
 _CONNECT_SECONDS = 10.0
@@ -36,14 +35,15 @@ class Client:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
 
     @asynccontextmanager
     async def post(self, url: str, headers: Headers, body: bytes) -> AsyncIterator[Reply]:
         """POST `body`; leaving the block early drops the connection, which stops the engine's work."""
         texts = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
         try:
-            response = await self._open().post(URL(url, encoded=True), headers=texts, data=body, allow_redirects=False)
+            response = await self._open().post(
+                URL(url, encoded=True), headers=texts, data=body, allow_redirects=False, proxy=proxy_for(url)
+            )
         except TimeoutError as error:
             raise EngineUnavailable(f"cannot connect to {url} within {_CONNECT_SECONDS:.0f} seconds") from error
         except aiohttp.ClientConnectorError as error:
@@ -60,14 +60,6 @@ class Client:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    def _proxy(self, url: str) -> str | None:
-        # aiohttp's own `trust_env` reads the environment and ~/.netrc in a thread at every call, 0.2 ms each.
-        if url not in self._proxies:
-            parts = urlsplit(url)
-            direct = proxy_bypass(parts.netloc)
-            self._proxies[url] = None if direct else getproxies().get(parts.scheme)
-        return self._proxies[url]
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:  # made at the first call, for it belongs to the event loop that is running

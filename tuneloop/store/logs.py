@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from tuneloop.errors import NotFound
 from tuneloop.filters import Tree
@@ -85,11 +85,6 @@ class LogTable:
         once = {log.id: log for log in new}
         have = set(connection.execute(select(logs.c.id).where(logs.c.id.in_(once))).scalars())
         return [log for log in once.values() if log.id not in have]
-
-    def remove(self, log_id: str) -> None:
-        """Delete one log with its scores."""
-        with self.database.write() as connection:
-            connection.execute(delete(logs).where(logs.c.id == log_id))
 
 
 def _log(row: Row[Any]) -> Log:
