@@ -51,7 +51,7 @@ bench-training: $(DEV)  ## examples per second, beside the peer where it is inst
 	$(BIN)/python -m bench.training $(ARGS)
 
 lock: $(DEV)  ## pin what is installed now
-	$(PIP) freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	$(PIP) freeze --all --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -43,7 +43,9 @@ class Index(http.server.BaseHTTPRequestHandler):
         if self.path.endswith(".metadata"):
             return self._send(200, "text/plain", METADATA.encode(), METADATA.encode())
         if not self.path.endswith(".whl"):
-            page = f'<a href="/{WHEEL}#sha256={self.sha256}" data-core-metadata="true">{WHEEL}</a>'.encode()
+            # Metadata beside the wheel, under the name of PEP 714 and, for a pip before 23.3, that of PEP 658.
+            served = 'data-core-metadata="true" data-dist-info-metadata="true"'
+            page = f'<a href="/{WHEEL}#sha256={self.sha256}" {served}>{WHEEL}</a>'.encode()
             return self._send(200, "text/html", page, page)
         asked = self.headers.get("Range")
         self.ranges.append(asked)
