@@ -101,6 +101,14 @@ def parse_shares(text: str) -> Shares:
     return parts[0] / 100, parts[1] / 100, parts[2] / 100
 
 
+def parse_split(text: str, where: str) -> Split:
+    """The split of this name; `where` is what named it. Raises InvalidInput."""
+    for known in SPLITS:
+        if known == text:
+            return known
+    raise InvalidInput(f"{where} must be one of {', '.join(SPLITS)}, not {text!r}")
+
+
 def _name(name: str) -> str:
     if not name or len(name) > 200 or any(c in name for c in "/\\\n\t") or name != name.strip():
         raise InvalidInput(

@@ -160,7 +160,7 @@ class Runner:
                 return
             failures = failures + 1 if events.seen == before else 1
             if failures >= TRIES:
-                log = (folder / "output.log").read_text(errors="replace")[-500:] if failures else ""
+                log = (folder / "output.log").read_text(errors="replace")[-500:]
                 raise TuneloopError(f"training ended {TRIES} times with exit status {code}: {log.strip()}")
             if not self._cancelled(job.id):
                 say(self.store, job.id, f"Training process ended with status {code}; going on from the last checkpoint")

@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 from tuneloop.types import Json, Log, Model
 
 Auto = Literal["auto"]
+#: prices a call: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
+Cost = Callable[[str | None, str, int, int], float | None]
 
 
 class Dialect(Protocol):

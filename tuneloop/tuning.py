@@ -49,11 +49,6 @@ def _file(loop: Loop, dataset: Dataset, split: Split) -> File | None:
     return files.create(loop.store, f"{dataset.name}-{split}.jsonl", "fine-tune", itertools.chain([first], lines))
 
 
-def warnings(loop: Loop, dataset: str) -> list[str]:
-    """What the owner of a dataset should know before tuning on it."""
-    return datasets.warnings(loop.store.datasets.named(dataset))
-
-
 @contextmanager
 def worker(loop: Loop, job_id: str) -> Iterator[None]:
     """See to it that somebody runs the job: the server, if one does, else this process until the block ends."""

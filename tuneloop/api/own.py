@@ -13,6 +13,7 @@ from tuneloop.api import shapes
 from tuneloop.errors import InvalidInput, TuneloopError
 from tuneloop.importers import formats
 from tuneloop.loop import Loop
+from tuneloop.protocols import Cost
 from tuneloop.store.ids import new_id
 from tuneloop.types import Split
 
@@ -66,7 +67,7 @@ def _rows(body: bytes, content_type: str) -> tuple[list[Any], bool]:
     return (value, True) if isinstance(value, list) else ([value], False)
 
 
-def _imported(row: Any, index: int | None, cost: formats.Cost) -> formats.Imported:
+def _imported(row: Any, index: int | None, cost: Cost) -> formats.Imported:
     where = "" if index is None else f"data[{index}]: "
     if not isinstance(row, dict):
         raise InvalidInput(f"{where}expected an object, not {type(row).__name__}")

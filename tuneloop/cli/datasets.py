@@ -10,8 +10,7 @@ import typer
 
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
-from tuneloop.errors import InvalidInput
-from tuneloop.types import SPLITS, Dataset, Split
+from tuneloop.types import SPLITS, Dataset
 
 Shares = Annotated[str, typer.Option("--split", help="Percent for train/validation/test.")]
 
@@ -62,7 +61,7 @@ def _make(group: typer.Typer) -> None:
                 chat_rows(file),
                 origin=str(file),
                 shares=datasets.parse_shares(split),
-                split=None if into is None else _split("--into", into),
+                split=None if into is None else datasets.parse_split(into, "--into"),
             )
         _account(made)
 
@@ -97,7 +96,7 @@ def _read(group: typer.Typer) -> None:
         """
         from tuneloop import datasets
 
-        chosen = None if split is None else _split("--split", split)
+        chosen = None if split is None else datasets.parse_split(split, "--split")
         with opened() as loop:
             lines = datasets.export(loop.store.datasets.rows(loop.store.datasets.named(name).id, chosen))
             if output is None:
@@ -109,13 +108,6 @@ def _read(group: typer.Typer) -> None:
                 for line in lines:
                     count += file.write(line) > 0
         say(f"{count:,} rows written to {output}")
-
-
-def _split(option: str, text: str) -> Split:
-    for known in SPLITS:
-        if known == text:
-            return known
-    raise InvalidInput(f"{option} must be one of {', '.join(SPLITS)}, not {text!r}")
 
 
 def _account(made: Dataset) -> None:

@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from tuneloop.cli.console import console, say, stderr, table
 from tuneloop.cli.context import opened
-from tuneloop.errors import InvalidInput
-from tuneloop.types import SPLITS, Evaluation
+from tuneloop.types import Evaluation
 
 
 def add(app: typer.Typer) -> None:
@@ -34,11 +33,9 @@ def add(app: typer.Typer) -> None:
 
         Example: tuneloop evaluate support ft:smollm2-135m-instruct:local:support:0123abcd --json report.json
         """
-        from tuneloop import comparing
+        from tuneloop import comparing, datasets
 
-        split = next((known for known in SPLITS if known == on), None)
-        if split is None:
-            raise InvalidInput(f"--on must be one of {', '.join(SPLITS)}, not {on!r}")
+        split = datasets.parse_split(on, "--on")
         with opened() as loop:
             found = loop.store.datasets.named(dataset)
             sides = comparing.arms(loop, found, models, base, shots)

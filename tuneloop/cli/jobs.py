@@ -36,7 +36,7 @@ def add(app: typer.Typer) -> None:
 
         Example: tuneloop tune support --suffix support-v1
         """
-        from tuneloop import tuning
+        from tuneloop import datasets, tuning
 
         hyperparameters = {
             "n_epochs": _number("--epochs", epochs),
@@ -44,15 +44,16 @@ def add(app: typer.Typer) -> None:
             "learning_rate_multiplier": _number("--learning-rate-multiplier", learning_rate_multiplier),
         }
         with opened() as loop:
+            found = loop.store.datasets.named(dataset)
             job = tuning.create(
                 loop,
-                loop.store.datasets.named(dataset),
+                found,
                 model=model,
                 suffix=suffix,
                 seed=seed,
                 hyperparameters=hyperparameters,
             )
-            for text in tuning.warnings(loop, dataset):
+            for text in datasets.warnings(found):
                 warn(text)
             if detach:
                 loop.enqueue(job.id)

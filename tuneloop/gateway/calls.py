@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tuneloop.calls import Measured, assemble, input_text, measure, metadata_of, parse
 from tuneloop.gateway.wire import Headers
-from tuneloop.protocols import Route
+from tuneloop.protocols import Cost, Route
 from tuneloop.store.ids import new_id
 from tuneloop.types import Json, Log
-
-#: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
-Cost = Callable[[str | None, str, int, int], float | None]
 
 
 @dataclass(kw_only=True, slots=True)

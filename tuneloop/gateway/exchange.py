@@ -10,10 +10,10 @@ from typing import NamedTuple
 from tuneloop.calls import error_text
 from tuneloop.errors import TuneloopError
 from tuneloop.gateway import wire
-from tuneloop.gateway.calls import Call, Cost
+from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client, ConnectionLost, Reply
 from tuneloop.gateway.stream import EventStream
-from tuneloop.protocols import Endpoint, Recorder, Route, Router
+from tuneloop.protocols import Cost, Endpoint, Recorder, Route, Router
 
 _logger = logging.getLogger(__name__)
 

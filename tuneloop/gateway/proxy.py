@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from tuneloop.errors import TuneloopError, Unauthorized
 from tuneloop.gateway import wire
-from tuneloop.gateway.calls import Call, Cost
+from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client
 from tuneloop.gateway.exchange import Exchange, Parts
-from tuneloop.protocols import Recorder, Router
+from tuneloop.protocols import Cost, Recorder, Router
 
 #: what is answered here, by its path
 ENDPOINTS = frozenset({"/v1/chat/completions", "/v1/completions"})
@@ -22,7 +22,7 @@ MOST_BYTES = 64 * 1024 * 1024
 class Gateway:
     """Answers POST /v1/chat/completions and /v1/completions, and hands everything else to `fallback`.
 
-    `keys` says whether an API key is good; `cost` prices a call (see calls.Cost); `max_body` is in bytes. Every
+    `keys` says whether an API key is good; `cost` prices a call (see protocols.Cost); `max_body` is in bytes. Every
     response carries x-request-id, every logged one x-tuneloop-log-id.
     """
 

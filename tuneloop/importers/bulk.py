@@ -9,6 +9,7 @@ from pathlib import Path
 from tuneloop.errors import TuneloopError
 from tuneloop.importers import formats, lines
 from tuneloop.importers.formats import Imported
+from tuneloop.protocols import Cost
 from tuneloop.store import Store
 from tuneloop.store.batches import batches
 
@@ -33,7 +34,7 @@ def import_file(
     store: Store,
     path: Path,
     *,
-    cost: formats.Cost,
+    cost: Cost,
     metadata: Mapping[str, str] | None = None,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
@@ -51,7 +52,7 @@ def import_file(
     return report
 
 
-def _good(read: Iterable[lines.Line], report: Report, cost: formats.Cost) -> Iterator[Imported]:
+def _good(read: Iterable[lines.Line], report: Report, cost: Cost) -> Iterator[Imported]:
     for line in read:
         report.read += 1
         error = line.error

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,15 +18,12 @@ import orjson
 
 from tuneloop import calls, scores
 from tuneloop.errors import InvalidInput
+from tuneloop.protocols import Cost
 from tuneloop.store.ids import content_id
 from tuneloop.types import Json, Log, Message, Score
 
 #: what people say about a call afterwards: not part of what the call was
 _AFTERWARDS = ("feedback", "scores")
-
-
-#: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
-Cost = Callable[[str | None, str, int, int], float | None]
 
 
 class Imported(NamedTuple):
