@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from dbos import DBOS, DBOSClient, SetWorkflowID
+from dbos import DBOS, DBOSClient, SetWorkflowID, run_dbos_database_migrations
 
 #: Pending jobs are recovered only under the version that began them. Ours is fixed, so that jobs survive an upgrade:
 #: running a job again is safe, since it goes on from what its folder and the store say.
@@ -57,7 +57,9 @@ class JobQueue:
 
 
 def enqueue_elsewhere(url: str, job_id: str) -> None:
-    """Line a job up for the process that runs the queue."""
+    """Line a job up for the process that runs the queue, now or later: it may never have run here yet."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    run_dbos_database_migrations(url)
     client = DBOSClient(system_database_url=url, application_name="tuneloop")
     try:
         client.enqueue(
