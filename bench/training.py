@@ -1,76 +1,185 @@
 """How fast training is, beside TRL in the same run: `python -m bench.training`.
 
-Both tune the embedded model on the same rows of the sample log: one epoch, batches of 16, LoRA of rank 16 on all linear
-layers, loss on the answers. Seconds are those of the steps alone; loading is left out on both sides. TRL runs where it
-is installed (`pip install trl`), else it is said that it does not.
+Both tune the embedded model on the first rows of each set, in turn, each run in a process of its own: one epoch, 16
+rows a step, the same rows in the same steps, from the same LoRA (rank 16, alpha 32, all linear layers), AdamW with the
+same constant learning rate, loss on every assistant's message. TRL is handed our tokens and targets, so that both learn
+the same. `bench/trl_peer.py` says what its configuration is and what else was tried.
+
+Seconds are those of the steps: from the end of loading to the end of the last step, the first step and whatever it
+warms up included on both sides. Peak memory is the whole process's. `bench/peak.py` says what the share of the peak is.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib.metadata
+import itertools
 import json
+import os
+import platform
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from bench.sides import ROWS_A_STEP, TRL_CONFIGURATION, Run, Task, make_task, run_peak, run_trl, run_tuneloop
 from tuneloop import settings
 from tuneloop.importers import formats, lines
 from tuneloop.loop import Loop
 
+#: a long shared prompt, a medium one, conversations, long text that is not shared
+SETS = ("support_banking77", "json_snips", "api_sgd", "script_plays")
 SAMPLE = Path(__file__).parent.parent / "tuneloop" / "demo" / "sample_log.jsonl.gz"
+MODEL = "smollm2-135m-instruct"
 
 
-def rows(count: int) -> list[dict[str, Any]]:
-    """The first `count` calls of the sample log that people liked, as training rows."""
-    found = []
+def compare(task: Task, rounds: int, trl_python: str | None) -> dict[str, Any]:
+    """Run both in turn; the figures of a set."""
+    ours: list[Run] = []
+    theirs: list[Run] = []
+    peaks: list[dict[str, float]] = []
+    versions: dict[str, str] = {}
+    for number in range(rounds):
+        run, learning_rate = run_tuneloop(task, task.folder / f"tuneloop-{number}")
+        ours.append(run)
+        if trl_python:
+            run, versions = run_trl(task, task.folder / f"trl-{number}", trl_python, learning_rate)
+            theirs.append(run)
+        peaks.append(run_peak(task, task.folder / f"peak-{number}"))
+    peak = min(peaks, key=lambda measured: measured["seconds"])
+    step_seconds = statistics.median(sum(run.seconds) for run in ours) / len(task.batches())
+    figures: dict[str, Any] = {
+        "rows": len(task.rows),
+        "tokens": sum(len(row.tokens) for row in task.rows),
+        "learning_rate": learning_rate,
+        "tuneloop": summary(ours, len(task.rows)),
+        "peak": peak,
+        "share_of_peak": peak["seconds"] / step_seconds,
+    }
+    if theirs:
+        figures["trl"] = {**summary(theirs, len(task.rows)), "versions": versions}
+        figures["ratio"] = figures["tuneloop"]["examples_per_s"] / figures["trl"]["examples_per_s"]
+        figures["loss_differences"] = [
+            abs(one - other) / other for one, other in zip(ours[0].losses, theirs[0].losses, strict=True)
+        ]
+    return figures
+
+
+def summary(runs: Sequence[Run], rows: int) -> dict[str, Any]:
+    """The median round, and all of them."""
+    return {
+        "examples_per_s": rows / statistics.median(sum(run.seconds) for run in runs),
+        "peak_memory": max(run.peak_memory for run in runs),
+        "rounds": [asdict(run) for run in runs],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on, and how busy that was before."""
+    info = Path("/proc/cpuinfo")
+    models = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return {
+        "cores": psutil.cpu_count(logical=False),
+        "processor": models[0].partition(":")[2].strip() if models else platform.processor(),
+        "memory": psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": importlib.metadata.version("torch"),
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def read_sets(data: Path, names: Sequence[str], count: int) -> Iterator[tuple[str, list[bytes]]]:
+    """The first `count` rows of each set; of the sample log, in its place, when the sets are not there."""
+    missing = [name for name in names if not (data / name / "train.jsonl").is_file()]
+    if missing:
+        print(f"{data} has no {', '.join(missing)} (NAME/train.jsonl): the sample log is measured instead")
+        yield "sample log", list(itertools.islice(_sample(), count))
+        return
+    for name in names:
+        with (data / name / "train.jsonl").open("rb") as file:
+            yield name, list(itertools.islice(file, count))
+
+
+def _sample() -> Iterator[bytes]:
+    """The calls of the sample log that people liked."""
     for line in lines.read(SAMPLE):
         row = line.row or {}
         if (row.get("feedback") or {}).get("rating") == "good":
-            imported = formats.to_log(row, source="bench", cost=lambda *_: None)
-            found.append({"messages": [*row["messages"], {"role": "assistant", "content": imported.log.output_text}]})
-    return found[:count]
+            log = formats.to_log(row, source="bench", cost=lambda *_: None).log
+            yield json.dumps(
+                {"messages": [*row["messages"], {"role": "assistant", "content": log.output_text}]}
+            ).encode()
 
 
-def ours(model: Path, data: Path, folder: Path) -> dict[str, float]:
-    """Seconds and losses of our own run."""
-    spec = {"model": str(model), "training_file": str(data), "seed": 0, "n_epochs": 1, "batch_size": 16}
-    (folder / "spec.json").write_text(json.dumps(spec))
-    subprocess.run([sys.executable, "-m", "tuneloop.training", str(folder)], check=True)
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    steps = [event for event in events if event["type"] == "metrics"]
-    began = max(event["created_at"] for event in events if event["created_at"] < steps[0]["created_at"])
-    return {"seconds": steps[-1]["created_at"] - began, "last_loss": steps[-1]["data"]["train_loss"]}
+def _find_trl(python: str) -> str | None:
+    """`python` if it has TRL; else say how to get it."""
+    probe = "import importlib.util as u, sys; sys.exit(not (u.find_spec('trl') and u.find_spec('datasets')))"
+    if subprocess.run([python, "-c", probe], check=False).returncode == 0:
+        print(f"TRL runs with {TRL_CONFIGURATION}")
+        return python
+    print(f"TRL is not installed beside {python}, so that there is no ratio: pip install trl datasets")
+    return None
 
 
-def trl(model: Path, data: Path, folder: Path) -> dict[str, float]:
-    """Seconds and losses of TRL, in a process of its own."""
-    command = [sys.executable, "-m", "bench.trl_peer", str(model), str(data), str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+def show(name: str, figures: Mapping[str, Any]) -> None:
+    """Print the figures of a set."""
+    print(f"\n{name}: {figures['rows']} rows of {figures['tokens'] / figures['rows']:.0f} tokens")
+    for side in ("tuneloop", "trl"):
+        if side in figures:
+            run, losses = figures[side], figures[side]["rounds"][0]["losses"]
+            print(
+                f"  {side:9} {run['examples_per_s']:7.2f} examples/s   {run['peak_memory'] / 2**30:5.2f} GiB   "
+                f"loss {' '.join(f'{loss:.4f}' for loss in losses)}"
+            )
+    if "trl" in figures:
+        print(f"  ratio     {figures['ratio']:7.1f}   last loss differs by {figures['loss_differences'][-1]:.2%}")
+    peak = figures["peak"]
+    print(
+        f"  {figures['share_of_peak']:.0%} of the {peak['per_second'] / 1e9:.0f} GFLOP/s measured at the model's "
+        f"shapes, {peak['tokens']} distinct tokens a step",
+        flush=True,
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    home = os.environ.get("TUNELOOP_BENCH_DATA", "../shared/data")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=home, help="folder of the sets (TUNELOOP_BENCH_DATA)")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET", help=", ".join(SETS))
+    parser.add_argument("--rows", type=int, default=64, help="rows of each set")
+    parser.add_argument("--rounds", type=int, default=1, help="how often both run, in turn; the median counts")
+    parser.add_argument("--skip-trl", action="store_true", help="only ours")
+    parser.add_argument("--trl-python", default=sys.executable, help="the Python that has TRL, if another")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    options = parser.parse_args()
+    if options.rows < ROWS_A_STEP or options.rounds < 1:
+        parser.error(f"at least {ROWS_A_STEP} rows and one round are needed")
+    return options
 
 
 def main() -> None:
-    """Run both, and print examples per second and the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=64)
-    count = parser.parse_args().rows
-    model = Loop(settings=settings.load()).ensure("smollm2-135m-instruct").path
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        data = folder / "train.jsonl"
-        data.write_bytes(b"".join(json.dumps(row).encode() + b"\n" for row in rows(count)))
-        result = {"tuneloop": ours(model, data, folder)}
-        if importlib.util.find_spec("trl"):
-            result["trl"] = trl(model, data, folder / "trl")
-        else:
-            print("TRL is not installed: pip install trl datasets")
-    for peer, measured in result.items():
-        print(f"{peer:10} {count / measured['seconds']:6.2f} examples/s   last loss {measured['last_loss']:.3f}")
-    if "trl" in result:
-        print(f"ratio {result['trl']['seconds'] / result['tuneloop']['seconds']:.1f}")
+    """Compare on each set, and say and write what came out."""
+    options = arguments()
+    model = Loop(settings=settings.load()).ensure(MODEL).path
+    trl_python = None if options.skip_trl else _find_trl(options.trl_python)
+    described = {"model": MODEL, "rows_a_step": ROWS_A_STEP, "epochs": 1, "trl": TRL_CONFIGURATION}
+    report: dict[str, Any] = {"machine": machine(), "settings": described, "sets": {}}
+    for name, messages in read_sets(options.data, options.sets, options.rows):
+        with tempfile.TemporaryDirectory() as folder:
+            task = make_task(model, messages, Path(folder) / "task")
+            report["sets"][name] = compare(task, options.rounds, trl_python)
+        show(name, report["sets"][name])
+        # After each set, so that a run which is broken off leaves what it has.
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ without importing transformers, which brings in torch and takes seconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from tuneloop.calls import content_text
-from tuneloop.errors import InvalidData, InvalidInput
+from tuneloop.chat_templates import ChatTemplate, read_template
+from tuneloop.errors import InvalidInput
 from tuneloop.examples import Row
 from tuneloop.types import Json, Message, Tool
 
 if TYPE_CHECKING:
-    import jinja2
     from tokenizers import Tokenizer
 
 
@@ -42,30 +42,30 @@ class _Turn:
 
 
 def load_chat(model_dir: Path) -> Chat:
-    """The chat of the model in `model_dir` (tokenizer.json, config.json, template). Raises InvalidInput."""
+    """The chat of what is tuned on the model in `model_dir` (tokenizer.json, config.json, template).
+
+    Raises InvalidInput when a file is missing.
+    """
     from tokenizers import Tokenizer
 
     tokenizer_file = model_dir / "tokenizer.json"
     if not tokenizer_file.is_file():
         raise InvalidInput(f"{model_dir} has no tokenizer.json", param="model")
-    config = _read_json(model_dir / "tokenizer_config.json")
+    config_file = model_dir / "config.json"
+    config = json.loads(config_file.read_bytes()) if config_file.is_file() else {}
     return Chat(
         Tokenizer.from_file(str(tokenizer_file)),
-        _template_source(model_dir, config),
-        _special_tokens(config),
-        context=int(_read_json(model_dir / "config.json").get("max_position_embeddings", 0)) or None,
+        read_template(model_dir),
+        context=int(config.get("max_position_embeddings", 0)) or None,
     )
 
 
 class Chat:
     """Turns messages into token ids exactly as serving does."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, template: str, special_tokens: dict[str, str], context: int | None
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, context: int | None) -> None:
         self._tokenizer = tokenizer
-        self._source = template
-        self._special_tokens = special_tokens
+        self.template = template
         self.context = context
 
     def prompt_text(self, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> str:
@@ -76,44 +76,54 @@ class Chat:
         """The tokens that ask for the next answer. Raises InvalidInput when the template refuses the messages."""
         return self._encode(self.prompt_text(messages, tools))
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """The text of tokens, special ones included."""
-        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=False))
+    def decode(self, token_ids: Sequence[int], *, special: bool = True) -> str:
+        """The text of tokens, with or without the special ones."""
+        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=not special))
 
     def render(self, row: Row) -> Rendered:
         """Tokens and loss weights of a row: the prompt as served, then the answer and its end-of-turn token.
 
-        Earlier answers are learnt too, each with its own `weight`. Raises InvalidInput when the template does not
-        keep prefixes, InvalidData when the row is longer than the context.
+        Earlier answers are learnt too, each with its own `weight`. Nothing is cut: compare with `context`. Raises
+        InvalidInput when the template refuses the messages or does not keep prefixes.
         """
-        last = len(row.messages) - 1
-        prompt = self.prompt_text(row.messages[:last], row.tools)
-        encoding = self._tokenizer.encode(prompt, add_special_tokens=False)
-        token_ids, weights = list(encoding.ids), [0.0] * len(encoding.ids)
-        for turn in self._turns(row, prompt):
-            if turn.start == len(prompt):
-                # The last answer continues the prompt's tokens, as it does when it is generated.
-                answer_ids = self._encode(self._text(row.messages, row.tools)[turn.start : turn.end])
-                token_ids += answer_ids
-                weights += [turn.weight] * len(answer_ids)
-            else:
-                for index, (start, end) in enumerate(encoding.offsets):
-                    if turn.start <= start and end <= turn.end:
-                        weights[index] = turn.weight
-        if self.context is not None and len(token_ids) > self.context:
-            raise InvalidData(
-                f"Example {row.line} has {len(token_ids)} tokens, more than the model's context of {self.context}"
-            )
-        return Rendered(token_ids, weights)
+        try:
+            return self._render(row)
+        except InvalidInput as error:
+            raise InvalidInput(f"Example {row.line}: {error.message}", param=error.param) from None
+
+    def faults(self) -> list[str]:
+        """What the template keeps this model from learning as it is served, a sentence for each kind of conversation.
+
+        Other kinds can be learnt all the same. Templates that keep prefixes have no fault.
+        """
+        found = []
+        for kind, messages in _PROBES.items():
+            try:
+                rendered = self._render(Row(line=0, messages=messages, tools=[_TOOL] if _CALLING in messages else []))
+            except InvalidInput as error:
+                found.append(f"{kind}: {error.message}")
+                if kind == _SIMPLEST:
+                    break
+                continue
+            pairs = zip(rendered.token_ids, rendered.weights, strict=True)
+            learnt = self.decode([token for token, weight in pairs if weight])
+            if lost := [word for word in _PROBE_WORDS if word in json.dumps(messages) and word not in learnt]:
+                found.append(f"{kind}: the model's chat template leaves out the {', '.join(lost)} of an answer")
+        return found
 
     def plain_messages(self, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> list[Message]:
         """Messages as the template can show them: text content, known roles, tool calls in text where it knows none.
 
         A template without tools gets them in the way of Hermes: definitions in the system message, calls as
-        <tool_call>{"name": ..., "arguments": ...}</tool_call>.
+        <tool_call>{"name": ..., "arguments": ...}</tool_call>, results as <tool_response> of the user.
         """
-        plain = [self._plain_message(message) for message in messages]
-        if tools and not self._knows("tools"):
+        plain: list[Message] = []
+        for message in messages:
+            if message["role"] in ("tool", "function") and not self.template.shows_results:
+                _add_result(content_text(message.get("content")), plain)
+            else:
+                plain.append(self._plain_message(message))
+        if tools and not self.template.shows_tools:
             definitions = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
             text = _TOOLS_PROMPT.format(definitions=definitions)
             if plain and plain[0]["role"] == "system":
@@ -124,75 +134,95 @@ class Chat:
 
     def _plain_message(self, message: Message) -> Message:
         role, text = message["role"], content_text(message.get("content"))
-        if role == "developer" and not self._knows("developer"):
+        if role == "developer" and not self.template.has("<|channel|>"):  # as llama.cpp does it
             role = "system"
         if role == "function":
             role = "tool"
         plain: Message = {"role": role, "content": text}
-        plain.update({key: message[key] for key in ("name", "tool_call_id") if message.get(key) is not None})
-        calls = _tool_calls(message)
-        if calls and self._knows("tool_calls"):
-            plain["tool_calls"] = [{"type": "function", "function": call} for call in calls]
+        optional = ("name", "tool_call_id", "reasoning_content")
+        plain.update({key: message[key] for key in optional if message.get(key) is not None})
+        calls = [_plain_call(call, self.template.arguments or dict) for call in _calls(message)]
+        if calls and self.template.arguments:
+            plain["tool_calls"] = calls
         elif calls:
-            lines = [f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls]
+            lines = [f"<tool_call>\n{json.dumps(c['function'], ensure_ascii=False)}\n</tool_call>" for c in calls]
             plain["content"] = "\n".join([text, *lines] if text else lines)
         return plain
 
-    def _turns(self, row: Row, prompt: str) -> list[_Turn]:
-        """The supervised answers of a row, the last of which begins where `prompt` ends."""
+    def _render(self, row: Row) -> Rendered:
+        prompt = self.prompt_text(row.messages[:-1], row.tools)
+        whole = self._text(row.messages, row.tools)
+        encoding = self._tokenizer.encode(prompt, add_special_tokens=False)
+        token_ids, weights = list(encoding.ids), [0.0] * len(encoding.ids)
+        for turn in self._turns(row, prompt, whole):
+            if turn.start == len(prompt):
+                answer_ids = self._answer_ids(prompt, encoding.ids, whole[turn.start : turn.end])
+                token_ids += answer_ids
+                weights += [turn.weight] * len(answer_ids)
+            else:
+                for index, (start, end) in enumerate(encoding.offsets):
+                    if turn.start <= start and end <= turn.end:
+                        weights[index] = turn.weight
+        return Rendered(token_ids, weights)
+
+    def _turns(self, row: Row, prompt: str, whole: str) -> Iterator[_Turn]:
+        """The supervised answers of a row, the last of which begins where `prompt` ends in the `whole` text."""
         last = len(row.messages) - 1
-        turns = []
         for index, message in enumerate(row.messages):
             weight = float(1.0 if (given := message.get("weight")) is None else given) * row.weight
             if message["role"] != "assistant" or weight == 0 or index == 0:
                 continue
             before = prompt if index == last else self.prompt_text(row.messages[:index], row.tools)
-            through = self._text(row.messages[: index + 1], row.tools)
-            end = self._end_of_turn(through)
-            if not through.startswith(before) or not (index == last or prompt.startswith(through[:end])):
-                raise InvalidInput(
-                    f"Example {row.line}, message {index + 1}: the model's chat template writes earlier messages "
-                    "differently once later ones follow, so that a conversation cannot be trained as it is served",
-                    param="model",
-                )
-            turns.append(_Turn(len(before), end, weight))
-        return turns
+            through = whole if index == last else self._text(row.messages[: index + 1], row.tools)
+            if not through.startswith(before):
+                raise _rewritten(f"the prompt of message {index + 1}", before, through, "the answer", _OTHER_MODEL)
+            end = self._end_of_turn(through, len(before))
+            if index != last and not prompt.startswith(through[:end]):
+                raise _rewritten(f"message {index + 1}", through[:end], prompt, "later messages", _LAST_ONLY)
+            yield _Turn(len(before), end, weight)
 
-    def _end_of_turn(self, text: str) -> int:
-        """Where the end-of-turn token ends with which `text` closes; white space may follow it."""
-        stripped = text.rstrip()
-        if not any(stripped.endswith(token) for token in self._special_texts):
+    def _answer_ids(self, prompt: str, prompt_ids: Sequence[int], answer: str) -> list[int]:
+        """The tokens of the last answer, which continue the prompt's, as they do when they are generated."""
+        if self._adds_space:
+            together = self._encode(prompt + answer)
+            if together[: len(prompt_ids)] == prompt_ids:
+                return together[len(prompt_ids) :]
+        # White space at its start must not become one token with the prompt's end.
+        return self._encode(answer)
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        """Whether text gets a space before its first word, as Llama 2's does; an answer is not the first."""
+        return str(self._tokenizer.id_to_token(self._encode("a")[0])).startswith("\u2581")
+
+    def _end_of_turn(self, text: str, start: int) -> int:
+        """Where the end-of-turn token ends that closes the answer which begins at `start`."""
+        found = text.rfind(self._end_token, start)
+        if found < 0:
+            raise InvalidInput(
+                f"the model's chat template does not end this answer with {self._end_token!r}", param="model"
+            )
+        return found + len(self._end_token)
+
+    @cached_property
+    def _end_token(self) -> str:
+        """The special token after an answer; a template may write more (line ends, the end of the text) behind it."""
+        text = self.template.render(
+            [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
+        )
+        rest = text.rpartition("answer")[2]
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        special = [token.content for token in added if token.special and token.content in rest]
+        if not special:
             raise InvalidInput("the model's chat template does not end an answer with a special token", param="model")
-        return len(stripped)
+        return min(special, key=rest.index)
 
     def _text(self, messages: Sequence[Message], tools: Sequence[Tool] | None, ask: bool = False) -> str:
-        import jinja2
-
-        try:
-            return self._template.render(
-                messages=self.plain_messages(messages, tools),
-                tools=list(tools) if tools else None,
-                documents=None,
-                add_generation_prompt=ask,
-                **self._special_tokens,
-            )
-        except jinja2.TemplateError as error:
-            raise InvalidInput(f"the model's chat template refuses the messages: {error}", param="messages") from None
+        shown = [_plain_tool(tool) for tool in tools] if tools and self.template.shows_tools else ()
+        return self.template.render(self.plain_messages(messages, tools), shown, ask=ask)
 
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-    def _knows(self, word: str) -> bool:
-        return word in self._source
-
-    @cached_property
-    def _special_texts(self) -> tuple[str, ...]:
-        added = self._tokenizer.get_added_tokens_decoder().values()
-        return tuple(token.content for token in added if token.special)
-
-    @cached_property
-    def _template(self) -> jinja2.Template:
-        return _environment().from_string(self._source)
 
 
 _TOOLS_PROMPT = """\
@@ -209,77 +239,73 @@ For each function call, return a json object with function name and arguments wi
 </tool_call>"""
 
 
-def _tool_calls(message: Message) -> list[dict[str, Json]]:
-    """Calls as {"name", "arguments"}, the arguments' JSON text read, as templates expect it."""
-    functions = [call["function"] for call in message.get("tool_calls") or ()]
+def _add_result(text: str, plain: list[Message]) -> None:
+    """A tool's result as the user's words; results of one answer share a message, for turns must alternate."""
+    response = f"<tool_response>\n{text}\n</tool_response>"
+    if plain and plain[-1]["role"] == "user" and plain[-1]["content"].startswith("<tool_response>"):
+        plain[-1]["content"] += f"\n{response}"
+    else:
+        plain.append({"role": "user", "content": response})
+
+
+def _plain_tool(tool: Tool) -> Tool:
+    """A definition with the fields that llama.cpp hands to templates."""
+    function = tool.get("function") or {}
+    details = {"description": function.get("description") or "", "parameters": function.get("parameters") or {}}
+    return {"type": "function", "function": {"name": function.get("name"), **details}}
+
+
+def _calls(message: Message) -> list[Mapping[str, Json]]:
+    calls = list(message.get("tool_calls") or ())
     if message.get("function_call"):
-        functions.append(message["function_call"])
-    return [{"name": function["name"], "arguments": _arguments(function.get("arguments"))} for function in functions]
+        calls.append({"function": message["function_call"]})
+    return calls
 
 
-def _arguments(arguments: Json) -> Json:
-    if not isinstance(arguments, str):
-        return arguments or {}
-    try:
-        return json.loads(arguments or "{}")
-    except json.JSONDecodeError:
-        return arguments
+def _plain_call(call: Mapping[str, Json], kind: type) -> dict[str, Json]:
+    """A call whose arguments are of the kind that the template wants, an object or its JSON."""
+    arguments = call["function"].get("arguments") or {}
+    if kind is dict and isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except json.JSONDecodeError:
+            pass
+    elif kind is str and not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    plain = {"type": "function", "function": {"name": call["function"]["name"], "arguments": arguments}}
+    return plain | ({"id": call["id"]} if call.get("id") else {})
 
 
-def _read_json(path: Path) -> dict[str, Json]:
-    if not path.is_file():
-        return {}
-    value: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
-    return value
+_LAST_ONLY = 'Give earlier answers "weight": 0, so that the last alone is learnt, or make an example of each'
+_OTHER_MODEL = "Choose another model, or mend the chat_template.jinja in its folder"
 
 
-def _template_source(model_dir: Path, config: dict[str, Json]) -> str:
-    file = model_dir / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    template = config.get("chat_template")
-    if isinstance(template, list):
-        template = {item["name"]: item["template"] for item in template}.get("default")
-    if not template:
-        raise InvalidInput(f"the model in {model_dir} has no chat template: choose an instruct model", param="model")
-    return str(template)
-
-
-def _special_tokens(config: dict[str, Json]) -> dict[str, str]:
-    """Texts of bos_token and its like, which templates refer to by these names."""
-    tokens = {key: value for key, value in config.items() if key.endswith("_token") and value}
-    texts = {key: value["content"] if isinstance(value, dict) else value for key, value in tokens.items()}
-    return {key: text for key, text in texts.items() if isinstance(text, str)}
-
-
-def _environment() -> jinja2.Environment:
-    """Jinja set up as transformers does it (utils/chat_template_utils.py)."""
-    import jinja2
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.parser import Parser
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """{% generation %} marks what the assistant says; here it only lets its content through."""
-
-        tags = {"generation"}
-
-        def parse(self, parser: Parser) -> list[jinja2.nodes.Node]:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    def raise_exception(message: str) -> NoReturn:
-        raise jinja2.TemplateError(message)
-
-    def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
-
-    def strftime_now(format: str) -> str:
-        return datetime.now().strftime(format)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+def _rewritten(what: str, first: str, later: str, followed_by: str, way_out: str) -> InvalidInput:
+    """The complaint, with a few words from where the two texts part."""
+    begin = max(0, len(os.path.commonprefix([first, later])) - 20)
+    shown, shown_later = first[begin : begin + 60], later[begin : begin + 60]
+    return InvalidInput(
+        f"the model's chat template writes {what} as {shown!r}, but as {shown_later!r} with {followed_by} after it, "
+        f"so that it cannot be learnt as it is served. {way_out}",
+        param="model",
     )
-    environment.filters["tojson"] = tojson
-    environment.globals.update(raise_exception=raise_exception, strftime_now=strftime_now)
-    return environment
+
+
+_PROBE_WORDS = ("Answer", "reasoning", "lookup", "Bonn")
+_TOOL: Tool = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}
+_CALL = {"id": "call00001", "type": "function", "function": {"name": "lookup", "arguments": '{"city": "Bonn"}'}}
+_SYSTEM: Message = {"role": "system", "content": "Be brief."}
+_QUESTION: Message = {"role": "user", "content": "Question"}
+_ANSWER: Message = {"role": "assistant", "content": "Answer"}
+_THOUGHT: Message = {"role": "assistant", "content": "<think>\nreasoning\n</think>\n\nAnswer"}
+_CALLING: Message = {"role": "assistant", "content": None, "tool_calls": [_CALL]}
+_RESULT: Message = {"role": "tool", "name": "lookup", "tool_call_id": "call00001", "content": "result"}
+#: the kind without which there is nothing to learn at all
+_SIMPLEST = "A single answer"
+_PROBES: Mapping[str, Sequence[Message]] = {
+    _SIMPLEST: [_QUESTION, _ANSWER],
+    "A system message": [_SYSTEM, _QUESTION, _ANSWER],
+    "Several answers": [_SYSTEM, _QUESTION, _ANSWER, _QUESTION, _ANSWER],
+    "Answers with <think>": [_QUESTION, _THOUGHT, _QUESTION, _THOUGHT],
+    "Tool calls": [_SYSTEM, _QUESTION, _CALLING, _RESULT, _ANSWER, _QUESTION, _CALLING],
+}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from tuneloop import evaluations
+from tuneloop import datasets, evaluations
 from tuneloop.engines.asking import Asker
 from tuneloop.errors import InvalidInput
 from tuneloop.evaluations import Answer, Arm
@@ -29,7 +29,7 @@ def arms(loop: Loop, dataset: Dataset, models: Sequence[str], base: str | None, 
         loop.routes.route(name)
     found = [Arm(name="prompted", model=base)]
     if shots:
-        shown = evaluations.choose_examples(list(loop.store.datasets.rows(dataset.id, "train")), shots)
+        shown = evaluations.choose_examples(list(datasets.good(loop.store.datasets.rows(dataset.id, "train"))), shots)
         found.append(Arm(name=f"{shots} examples", model=base, kind="few_shot", examples=shown))
     for asked, name in zip(models, names, strict=True):
         kind: Literal["tuned", "prompted"] = "tuned" if name in catalog.tuned else "prompted"
@@ -39,7 +39,7 @@ def arms(loop: Loop, dataset: Dataset, models: Sequence[str], base: str | None, 
 
 def held_out(loop: Loop, dataset: Dataset, split: Split, most: int | None) -> list[Example]:
     """The rows nobody trained on; the first `most` of them. Raises InvalidInput when there are none."""
-    rows = list(loop.store.datasets.rows(dataset.id, split))
+    rows = list(datasets.good(loop.store.datasets.rows(dataset.id, split)))
     if not rows:
         raise InvalidInput(
             f"dataset {dataset.name!r} has no {split} rows; make it with a share for them (--split 80/10/10), "
@@ -60,7 +60,7 @@ async def compare(
     on_progress: evaluations.Progress,
 ) -> Evaluation:
     """Ask every arm every row, judge, and keep the result."""
-    references = [evaluations.text_of(row.messages[-1]) for row in loop.store.datasets.rows(dataset.id)]
+    references = [evaluations.text_of(row.messages[-1]) for row in datasets.good(loop.store.datasets.rows(dataset.id))]
     async with Asker(loop.routes) as asker:
         report = await evaluations.run(
             sides,

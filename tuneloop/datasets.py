@@ -1,4 +1,8 @@
-"""Datasets: immutable rows under a name, made from logs by a filter or from a file, with every row accounted for."""
+"""Datasets: immutable rows under a name, made from logs by a filter or from a file, with every row accounted for.
+
+A row keeps what people said of it when the dataset was made, so that one dataset serves every method of fine-tuning:
+what is imitated (supervised), a correction beside the answer it corrects (dpo), thumbs up and down (kto).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
 
 from tuneloop import calls, filters
 from tuneloop.errors import InvalidInput
+from tuneloop.protocols import Method
 from tuneloop.store import Store
 from tuneloop.store.batches import batches
 from tuneloop.store.datasets import Member
@@ -21,6 +27,21 @@ from tuneloop.types import SPLITS, Dataset, Example, Log, Message, Score, Split
 #: OpenAI's own minimum, and where its guide says that results start to be good
 FEWEST, FEW = 10, 50
 
+#: what becomes of rows with a thumb down
+_BAD = "rated bad"
+#: ratings that are a thumb up or down; to Python true is 1 and false is 0
+_THUMBS = {
+    "good": True,
+    "up": True,
+    "true": True,
+    1: True,
+    "bad": False,
+    "down": False,
+    "false": False,
+    0: False,
+    -1: False,
+}
+
 Shares = tuple[float, float, float]
 SHARES: Shares = (0.8, 0.1, 0.1)
 
@@ -29,13 +50,14 @@ class Candidate(NamedTuple):
     """What a source row became: an Example, or the reason why not."""
 
     example: Example | None
-    #: "kept", "corrected" or "unusable: ..."
+    #: "kept", "corrected", "rated bad" or "unusable: ..."
     outcome: str
 
 
 def create(store: Store, name: str, *, where: str = "", shares: Shares = SHARES, salt: str = "") -> Dataset:
     """Make a dataset of the logs that match a filter: corrections replace answers, duplicates and unusable calls
-    are left out and counted. Raises InvalidInput when fewer than ten examples remain."""
+    are left out and counted; rows rated bad are kept for kto alone. Raises InvalidInput when fewer than ten examples
+    remain."""
     tree = filters.parse(where)
     logs = store.logs.each(tree)
     found = (_from_log(log, scores, shares, salt) for log, scores in _with_scores(store, logs))
@@ -51,8 +73,8 @@ def import_rows(
     shares: Shares = SHARES,
     split: Split | None = None,
 ) -> Dataset:
-    """Make a dataset of chat-format training rows; `split` puts them all in one split."""
-    found = (Candidate(_from_row(row, shares, split), "kept") for row in rows)
+    """Make a dataset of training rows in the format of any method; `split` puts them all in one split."""
+    found = (_from_row(row, shares, split) for row in rows)
     return _write(store, _name(name), found, origin=origin)
 
 
@@ -62,24 +84,64 @@ def warnings(dataset: Dataset) -> list[str]:
     found = []
     if total < FEW:
         found.append(f"{total} examples are few: 50 to 100 good ones is where results start to be good")
+    if bad := dataset.account.get(_BAD):
+        found.append(f"{bad} rows are rated bad: only the method kto learns from them")
     found += [f"no {split} rows" for split in SPLITS if not dataset.counts.get(split)]
     return found
 
 
-def export(rows: Iterable[Example]) -> Iterator[bytes]:
-    """Rows as OpenAI chat JSON Lines."""
+def good(rows: Iterable[Example]) -> Iterator[Example]:
+    """The rows worth imitating: all but those that people rated bad."""
+    return (row for row in rows if row.label is not False)
+
+
+def export(rows: Iterable[Example], method: Method = "supervised") -> Iterator[bytes]:
+    """What a method learns from rows, as the JSON Lines of its training files (tuneloop.examples)."""
     for row in rows:
-        yield orjson.dumps(to_row(row)) + b"\n"
+        for line in training_rows(row, method):
+            yield orjson.dumps(line) + b"\n"
 
 
-def to_row(example: Example) -> dict[str, Any]:
-    """One row as OpenAI's training files have it."""
-    row: dict[str, Any] = {"messages": list(example.messages)}
-    if example.tools:
-        row["tools"] = list(example.tools)
-    if example.weight != 1.0:
-        row["weight"] = example.weight
-    return row | dict(example.extra)
+def training_rows(example: Example, method: Method) -> list[dict[str, Any]]:
+    """What a method learns from one row: for supervised the row, for dpo a pair for each answer that it corrects, for
+    kto the row with its label, and each answer that it corrects as a bad one; in each case perhaps nothing."""
+    *prompt, target = example.messages
+    call = ({"tools": list(example.tools)} if example.tools else {}) | dict(example.extra)
+    if method == "kto":
+        labelled = [] if example.label is None else [(target, example.label)]
+        labelled += [(worse, False) for worse in example.rejected]
+        return [{"messages": [*prompt, answer], **call, "label": label} for answer, label in labelled]
+    if example.label is False:
+        return []
+    if method == "dpo":
+        asked = {"messages": prompt, **call}
+        return [
+            {"input": asked, "preferred_output": [target], "non_preferred_output": [worse]}
+            for worse in example.rejected
+        ]
+    weight = {"weight": example.weight} if example.weight != 1.0 else {}
+    return [{"messages": [*prompt, target], **call, **weight}]
+
+
+def check_enough(dataset: Dataset, rows: Iterable[Example], method: Method) -> None:
+    """Raises InvalidInput when a method cannot learn from these rows of a dataset, and says what to do."""
+    labels = Counter(line.get("label") for row in rows for line in training_rows(row, method))
+    total = sum(labels.values())
+    if total >= FEWEST and (method != "kto" or (labels[True] and labels[False])):
+        return
+    what = {
+        "supervised": f"{total} to imitate, but supervised needs at least {FEWEST}. "
+        "Score more calls or widen the filter",
+        "dpo": f"{total} with a correction beside the answer it corrects, but dpo needs at least {FEWEST}. "
+        "Correct more answers (tuneloop feedback LOG --correction TEXT)",
+        "kto": f"{labels[True]} good and {labels[False]} bad answers, but kto needs at least {FEWEST}, some of each. "
+        "Rate more (tuneloop feedback LOG bad) and let the filter take both (score.rating in (good, bad) or corrected)",
+    }[method]
+    raise InvalidInput(
+        f"dataset {dataset.name!r} has among its train rows {what}, then make the dataset anew",
+        param="dataset",
+        code="invalid_n_examples",
+    )
 
 
 def split_of(messages: Sequence[Message], tools: Sequence[Any], shares: Shares = SHARES, salt: str = "") -> Split:
@@ -131,20 +193,30 @@ def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> C
     if not isinstance(messages, list) or not messages:
         return Candidate(None, "unusable: not a chat call")
     correction = next((score.correction for score in reversed(scores) if score.correction), None)
-    if correction is None:
-        if reason := _fault(log):
-            return Candidate(None, f"unusable: {reason}")
-        answer = calls.answer_of(log.response) or {"role": "assistant", "content": log.output_text}
-    else:
-        answer = dict(correction)
+    answer = _target(calls.answer_of(log.response) or {"role": "assistant", "content": log.output_text})
+    fault = _fault(log, answer)
+    if fault and correction is None:
+        return Candidate(None, f"unusable: {fault}")
+    target = answer if correction is None else _target(correction)
     tools = request.get("tools") or []
     extra = {"parallel_tool_calls": v} if (v := request.get("parallel_tool_calls")) is not None else {}
-    row = {"messages": [*messages, _target(answer)], "tools": tools, **extra}
-    example = _example(row, split_of(row["messages"], tools, shares, salt), log.id)
-    return Candidate(example, "kept" if correction is None else "corrected")
+    row = {"messages": [*messages, target], "tools": tools, **extra}
+    example = replace(
+        _example(row, split_of(row["messages"], tools, shares, salt), log.id),
+        label=_thumb(scores) if correction is None else True,
+        rejected=() if fault or answer == target else (answer,),
+    )
+    outcome = "corrected" if correction is not None else _BAD if example.label is False else "kept"
+    return Candidate(example, outcome)
 
 
-def _fault(log: Log) -> str | None:
+def _thumb(scores: Sequence[Score]) -> bool | None:
+    """Whether the latest rating is a thumb up or a thumb down; None when nobody rated, or by another scale."""
+    rating = next((s.value for s in reversed(scores) if s.name == "rating" and s.value is not None), None)
+    return _THUMBS.get(rating.strip().lower() if isinstance(rating, str) else rating)
+
+
+def _fault(log: Log, answer: Message) -> str | None:
     """Why an answer is not worth imitating, whatever people thought of it."""
     if log.status == 499:
         return "the client hung up"
@@ -152,7 +224,8 @@ def _fault(log: Log) -> str | None:
         return "the call failed"
     if log.finish_reason in ("length", "content_filter"):
         return f"the answer was cut off ({log.finish_reason})"
-    if not log.output_text.strip() or log.output_text.strip() == "null":
+    said = answer.get("content") or answer.get("tool_calls") or answer.get("function_call")
+    if not said or not log.output_text.strip() or log.output_text.strip() == "null":
         return "the answer is empty"
     return None
 
@@ -164,13 +237,21 @@ def _target(answer: Mapping[str, Any]) -> Message:
     return {"content": None, **message} if "content" not in message else message
 
 
-def _from_row(row: Mapping[str, Any], shares: Shares, split: Split | None) -> Example:
-    messages, tools = row["messages"], row.get("tools") or []
-    return _example(row, split or split_of(messages, tools, shares), None)
+def _from_row(row: Mapping[str, Any], shares: Shares, split: Split | None) -> Candidate:
+    label, rejected = None, ()
+    if "preferred_output" in row:
+        label, rejected = True, tuple(row["non_preferred_output"])
+        row = {**row["input"], "messages": [*row["input"]["messages"], *row["preferred_output"]]}
+    elif isinstance(row.get("label"), bool):
+        label = row["label"]
+        row = {key: value for key, value in row.items() if key != "label"}
+    place = split or split_of(row["messages"], row.get("tools") or [], shares)
+    example = replace(_example(row, place, None), label=label, rejected=rejected)
+    return Candidate(example, _BAD if label is False else "kept")
 
 
 def _example(row: Mapping[str, Any], split: Split, log_id: str | None) -> Example:
-    weight = float(row.get("weight", 1.0))
+    weight = 1.0 if row.get("weight") is None else float(row["weight"])
     tools = row.get("tools") or []
     extra = {key: value for key, value in row.items() if key not in ("messages", "tools", "weight")}
     content = [row["messages"], tools, extra, weight]
@@ -194,8 +275,9 @@ def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) 
             account["matched"] += 1
             if example is not None and example.id in members:
                 outcome = "duplicate"
+                members[example.id] = _with_said(members[example.id], example)
             elif example is not None:
-                members[example.id] = Member(example.id, example.split, example.log_id)
+                members[example.id] = Member(example.id, example.split, example.log_id, example.label, example.rejected)
                 fresh.append(example)
             account[outcome] += 1
         store.datasets.add_examples(fresh)
@@ -209,7 +291,7 @@ def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) 
     ordered = list(members.values())
     dataset = Dataset(
         # The name is part of the content: the same rows under another name are another dataset.
-        id=content_id("ds_", [name, [(member.example_id, member.split) for member in ordered]]),
+        id=content_id("ds_", [name, [_content(member) for member in ordered]]),
         name=name,
         created_at=time.time(),
         origin=origin,
@@ -220,6 +302,18 @@ def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) 
         return existing
     store.datasets.create(dataset, ordered)
     return dataset
+
+
+def _with_said(member: Member, again: Example) -> Member:
+    """A member with what was said of the same row elsewhere; of two labels the newer log's stays, which came first."""
+    rejected = [*member.rejected, *(answer for answer in again.rejected if answer not in member.rejected)]
+    return member._replace(label=again.label if member.label is None else member.label, rejected=rejected)
+
+
+def _content(member: Member) -> list[Any]:
+    """What makes a member differ from another; rows of which nothing was said are hashed as ever."""
+    said = [member.label, list(member.rejected)] if member.label is not None or member.rejected else []
+    return [member.example_id, member.split, *said]
 
 
 def describe(account: Mapping[str, int]) -> str:

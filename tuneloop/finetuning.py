@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from tuneloop import examples
+from tuneloop import examples, methods
 from tuneloop.errors import InvalidInput, ModelNotFound, NotFound, TuneloopError
-from tuneloop.protocols import Executor, TrainingResult, TrainingSpec
+from tuneloop.protocols import Executor, Method, TrainingResult, TrainingSpec
 from tuneloop.store import Store, schema
 from tuneloop.store.ids import new_id
-from tuneloop.types import FINAL_STATUSES, Event, File, FineTuningJob, Json, Model
+from tuneloop.types import FINAL_STATUSES, WHOLE_MODEL, Event, File, FineTuningJob, Json, Model
 
 #: how often in a row a training process may die without having got further
 TRIES = 3
@@ -32,19 +32,23 @@ def create(
             f"The model {model!r} cannot be fine-tuned here; base models and tuned ones can: `tuneloop models list`",
             param="model",
         )
-    method, hyperparameters = _method(request)
+    method, hyperparameters = methods.read(request)
     suffix = _text(request, "suffix")
     if suffix is not None and not 1 <= len(suffix) <= 64:
         raise InvalidInput("'suffix' must be 1 to 64 characters long", param="suffix")
+    validation_file = _file(store, request, "validation_file")
+    if "grader" in hyperparameters and validation_file is None:
+        message = "'grader' judges the answers to a validation file: give 'validation_file' too"
+        raise InvalidInput(message, param="hyperparameters.grader")
     job = FineTuningJob(
         id=new_id("ftjob-"),
         created_at=time.time(),
         model=model or "",
         training_file=_file(store, request, "training_file", required=True) or "",
-        validation_file=_file(store, request, "validation_file"),
+        validation_file=validation_file,
         suffix=suffix,
         seed=_seed(request.get("seed")),
-        method=method,
+        method=methods.shape(method, hyperparameters),
         hyperparameters=hyperparameters,
         metadata=_metadata(request.get("metadata")),
         dataset_id=dataset_id,
@@ -116,9 +120,10 @@ class Runner:
         """Check the files and write down what the training process is told."""
         if (folder / "spec.json").exists():
             return
-        for param, file_id in (("training_file", job.training_file), ("validation_file", job.validation_file)):
-            if file_id is not None:
-                self._check_file(file_id, param, folder / f"{param}.jsonl")
+        method: Method = job.method["type"]
+        self._check_file(job.training_file, method, "training_file", folder)
+        if job.validation_file is not None:
+            self._check_file(job.validation_file, method, "validation_file", folder)
         base, adapter = self._base(job.model)
         spec = TrainingSpec(
             model=str(self.base_folder(base)),
@@ -126,6 +131,7 @@ class Runner:
             validation_file=str(folder / "validation_file.jsonl") if job.validation_file else None,
             adapter=adapter,
             seed=job.seed,
+            method=method,
             threads=self.threads,
             **job.hyperparameters,
         )
@@ -135,17 +141,20 @@ class Runner:
         if self.store.jobs.change(job.id, schema.jobs.c.status == "validating_files", status="queued"):
             say(self.store, job.id, "Files validated, moving job to queued state")
 
-    def _check_file(self, file_id: str, param: str, to: Path) -> None:
+    def _check_file(self, file_id: str, method: Method, param: examples.FilePurpose, folder: Path) -> None:
         file = self.store.files.find(file_id)
         if file is None:
             raise InvalidInput(f"the file {file_id} was deleted", param=param, code=f"invalid_{param}")
-        self.store.blobs.download(file.sha256, to)
-        for _ in examples.read_examples(to, "training_file" if param == "training_file" else "validation_file"):
-            pass
+        path = folder / f"{param}.jsonl"
+        self.store.blobs.download(file.sha256, path)
+        examples.check(path, method, param, file_id)
 
     def _base(self, name: str) -> tuple[str, str | None]:
+        """What a model is tuned from: the name of a whole model, and the folder of an adapter on it to go on from."""
         tuned = self.store.models.find(name)
-        return (tuned.base, tuned.adapter) if tuned else (name, None)
+        if tuned is None or tuned.adapter is None or _is_whole(Path(tuned.adapter)):
+            return name, None
+        return tuned.base, tuned.adapter
 
     def _train(self, job: FineTuningJob, folder: Path) -> None:
         """Run the training process until it ends by itself; begin it anew when it was killed and had got further."""
@@ -177,18 +186,7 @@ class Runner:
         if result.error is not None:
             self._fail(job, result.error)
             return
-        base, _ = self._base(job.model)
-        name = f"ft:{base}:{self.organization}:{job.suffix or ''}:{job.id[-8:]}"
-        model = Model(
-            id=name,
-            created_at=time.time(),
-            kind="tuned",
-            base=base,
-            owned_by=self.organization,
-            adapter=str(folder / "adapter"),
-            job_id=job.id,
-        )
-        self.store.models.add_new(model)
+        name = self._register(job, folder / "adapter")
         self.store.deployments.touch()
         ended = _end(
             self.store,
@@ -196,8 +194,8 @@ class Runner:
             "succeeded",
             fine_tuned_model=name,
             trained_tokens=result.trained_tokens,
-            hyperparameters=dict(result.hyperparameters),
-            method=_with_numbers(job.method, result.hyperparameters),
+            hyperparameters=(numbers := methods.with_numbers(job.hyperparameters, result.hyperparameters)),
+            method=methods.shape(job.method["type"], numbers),
             result_files=[self._result_file(job, folder)],
         )
         if ended:
@@ -205,6 +203,24 @@ class Runner:
             say(self.store, job.id, "The job has successfully completed")
         else:
             self.store.models.remove(name)
+
+    def _register(self, job: FineTuningJob, trained: Path) -> str:
+        """Make what was trained a model, once however often the job is finished, and return its name."""
+        base, _ = self._base(job.model)
+        root = base
+        while tuned := self.store.models.find(root):  # an adapter on a model that was tuned as a whole
+            root = tuned.base
+        model = Model(
+            id=f"ft:{root}:{self.organization}:{job.suffix or ''}:{job.id[-8:]}",
+            created_at=time.time(),
+            kind="tuned",
+            base=root if _is_whole(trained) else base,
+            owned_by=self.organization,
+            adapter=str(trained),
+            job_id=job.id,
+        )
+        self.store.models.add_new(model)
+        return model.id
 
     def _result_file(self, job: FineTuningJob, folder: Path) -> str:
         """The id of the result file, kept once however often the job is finished."""
@@ -248,6 +264,11 @@ class _Events:
         self.seen = max(self.seen, number)
         if isinstance(eta := (said.get("data") or {}).get("eta_s"), int | float):
             self.store.jobs.change(self.job_id, estimated_finish=said["created_at"] + eta)
+
+
+def _is_whole(trained: Path) -> bool:
+    """Whether a run has left a whole model rather than an adapter."""
+    return (trained / WHOLE_MODEL).exists()
 
 
 def _end(store: Store, job_id: str, status: str, **values: Any) -> bool:
@@ -295,49 +316,3 @@ def _metadata(value: Json) -> dict[str, str]:
             message = "'metadata' keys have at most 64 characters, values are texts of at most 512"
             raise InvalidInput(message, param="metadata")
     return dict(value)
-
-
-def _method(request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method as given and its hyperparameters, "auto" where nothing is."""
-    method = request.get("method") or {"type": "supervised"}
-    if not isinstance(method, Mapping) or method.get("type") not in ("supervised", "dpo", "reinforcement"):
-        raise InvalidInput("'method.type' must be 'supervised'", param="method.type")
-    if method["type"] != "supervised":
-        raise InvalidInput(f"method {method['type']!r} is not offered; 'supervised' is", param="method.type")
-    inner = method.get("supervised") or {}
-    given = (inner.get("hyperparameters") if isinstance(inner, Mapping) else None) or {}
-    hyperparameters = _hyperparameters({**_mapping(request.get("hyperparameters")), **_mapping(given)})
-    return {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}, hyperparameters
-
-
-def _mapping(value: Json) -> Mapping[str, Any]:
-    if value is not None and not isinstance(value, Mapping):
-        raise InvalidInput("'hyperparameters' must be an object", param="hyperparameters")
-    return value or {}
-
-
-#: name -> kind, lowest and highest value (exclusive zero for the multiplier)
-_RANGES: dict[str, tuple[type, float, float]] = {
-    "n_epochs": (int, 1, 50),
-    "batch_size": (int, 1, 256),
-    "learning_rate_multiplier": (float, 1e-9, 1e4),
-}
-
-
-def _hyperparameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _in_range(name, given.get(name, "auto")) for name in _RANGES}
-
-
-def _in_range(name: str, value: Json) -> Json:
-    if value is None or value == "auto":
-        return "auto"
-    kind, low, high = _RANGES[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and value != int(value)) or not low <= value <= high:
-        what = f"a whole number from {low} to {high}" if kind is int else "a number above 0"
-        raise InvalidInput(f"'{name}' must be \"auto\" or {what}, not {value!r}", param=f"hyperparameters.{name}")
-    return kind(value)
-
-
-def _with_numbers(method: Mapping[str, Json], numbers: Mapping[str, Json]) -> dict[str, Json]:
-    return {**method, "supervised": {"hyperparameters": dict(numbers)}}

@@ -24,7 +24,7 @@ from tuneloop.pricing import Prices
 from tuneloop.settings import Settings
 from tuneloop.store import Blobs, Database, Store
 from tuneloop.store.keys import digest
-from tuneloop.types import Model
+from tuneloop.types import WHOLE_MODEL, Model
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Loop:
     @cached_property
     def local(self) -> LlamaCppEngine:
         """Serves base and tuned models on this machine."""
-        return LlamaCppEngine(self.settings, lambda base: self.ensure(base).gguf)
+        return LlamaCppEngine(self.settings, lambda base: self.base_folder(base) / WHOLE_MODEL)
 
     @cached_property
     def routes(self) -> models.Routes:
@@ -74,7 +74,7 @@ class Loop:
             store=self.store,
             folder=self._home() / "jobs",
             executor=LocalExecutor(),
-            base_folder=lambda base: self.ensure(base).path,
+            base_folder=self.base_folder,
             organization=self.settings.organization,
             threads=self.settings.threads,
         )
@@ -82,6 +82,11 @@ class Loop:
     def ensure(self, base: str) -> BaseModel:
         """A base model, brought first if it is not here."""
         return self.model_store.ensure(base, self.progress)
+
+    def base_folder(self, name: str) -> Path:
+        """The folder of a whole model: a base model's, brought first if need be, or that of one tuned as a whole."""
+        tuned = self.store.models.find(name)
+        return Path(tuned.adapter) if tuned and tuned.adapter else self.ensure(name).path
 
     def tunable(self, name: str) -> bool:
         """Whether a model of this name can be tuned: a base model (here or known) or one tuned here."""

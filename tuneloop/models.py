@@ -56,6 +56,8 @@ def delete(store: Store, name: str) -> Model:
     live = sorted(alias for alias, target in store.deployments.live().items() if target == name)
     if live:
         raise InvalidInput(f"{name!r} answers as {', '.join(live)}: deploy another model there first", param="model")
+    if above := sorted(other.id for other in store.models.all() if other.base == name):
+        raise InvalidInput(f"{above[0]!r} is an adapter on {name!r}: delete that first", param="model")
     store.models.remove(name)
     store.deployments.touch()
     return model

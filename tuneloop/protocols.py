@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 from tuneloop.types import Json, Log, Model
 
 Auto = Literal["auto"]
+Method = Literal["supervised", "dpo", "kto"]
+Tuning = Literal["lora", "full"]
+Schedule = Literal["cosine", "linear", "constant"]
 #: prices a call: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
 Cost = Callable[[str | None, str, int, int], float | None]
 
@@ -102,6 +105,27 @@ class TrainingSpec:
     batch_size: int | Auto = "auto"
     #: factor on the learning rate that "auto" picks
     learning_rate_multiplier: float | Auto = "auto"
+    #: what is learnt from: answers, pairs of a preferred and another answer, answers with thumbs up or down
+    method: Method = "supervised"
+    #: dpo and kto: how strongly the model is held near the one it started from
+    beta: float | Auto = "auto"
+    #: "lora" trains an adapter, "full" every weight of the model
+    tuning: Tuning = "lora"
+    lora_rank: int | Auto = "auto"
+    lora_alpha: float | Auto = "auto"
+    #: names of the linear layers that get an adapter ("q_proj"), all of them when empty
+    lora_targets: Sequence[str] = ()
+    #: keep the frozen weights in 4 bits (QLoRA)
+    quantize: bool = False
+    schedule: Schedule = "cosine"
+    #: share of the steps in which the learning rate rises to its highest
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    #: epochs without a better validation result after which the run ends; None goes through all
+    patience: int | None = None
+    #: name of a grader ("exact_match"): the epoch whose answers to the validation rows it scores highest is kept, in
+    #: place of the one with the lowest loss
+    grader: str | None = None
     #: CPU threads; 0 takes every core
     threads: int = 0
 

@@ -9,44 +9,45 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tuneloop import datasets, files, finetuning
-from tuneloop.errors import InvalidInput
+from tuneloop import datasets, files, finetuning, methods
 from tuneloop.loop import Loop
-from tuneloop.types import Dataset, File, FineTuningJob, Split
+from tuneloop.protocols import Method
+from tuneloop.types import Dataset, FineTuningJob, Split
 
 
 def create(
     loop: Loop,
     dataset: Dataset,
     *,
+    method: Method = "supervised",
     model: str | None,
     suffix: str | None,
     seed: int | None,
     hyperparameters: Mapping[str, Any],
 ) -> FineTuningJob:
-    """A job on the dataset's train split, with its validation split to choose the best checkpoint by."""
-    training = _file(loop, dataset, "train")
-    validation = _file(loop, dataset, "validation")
-    if training is None:
-        raise InvalidInput(f"dataset {dataset.name!r} has no train rows", param="dataset")
+    """A job on what the method learns from the dataset's train split, with its validation split to choose the best
+    checkpoint by. Raises InvalidInput when there is too little for the method."""
+    datasets.check_enough(dataset, loop.store.datasets.rows(dataset.id, "train"), method)
     request = {
         "model": model or loop.settings.base_model,
-        "training_file": training.id,
-        "validation_file": validation.id if validation else None,
+        "training_file": _file(loop, dataset, "train", method),
+        "validation_file": _file(loop, dataset, "validation", method),
         "suffix": suffix or dataset.name[:64],
         "seed": seed,
         "metadata": {"dataset": dataset.name[:512]},
-        "method": {"type": "supervised", "supervised": {"hyperparameters": dict(hyperparameters)}},
+        "method": methods.shape(method, hyperparameters),
     }
     return finetuning.create(loop.store, request, tunable=loop.tunable, dataset_id=dataset.id)
 
 
-def _file(loop: Loop, dataset: Dataset, split: Split) -> File | None:
-    lines = datasets.export(loop.store.datasets.rows(dataset.id, split))
+def _file(loop: Loop, dataset: Dataset, split: Split, method: Method) -> str | None:
+    """The id of a new file with the rows of a split; None when there are none."""
+    lines = datasets.export(loop.store.datasets.rows(dataset.id, split), method)
     first = next(lines, None)
     if first is None:
         return None
-    return files.create(loop.store, f"{dataset.name}-{split}.jsonl", "fine-tune", itertools.chain([first], lines))
+    name = f"{dataset.name}-{split}.jsonl"
+    return files.create(loop.store, name, "fine-tune", itertools.chain([first], lines)).id
 
 
 @contextmanager

@@ -21,6 +21,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 JobStatus = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
 FINAL_STATUSES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
+#: the file in a tuned model's folder by which one that was tuned as a whole is told from an adapter
+WHOLE_MODEL = "model.gguf"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Log:
@@ -85,6 +88,10 @@ class Example:
     log_id: str | None = None
     #: other keys of the row, kept as they came ("parallel_tool_calls", ...)
     extra: Mapping[str, Json] = field(default_factory=dict)
+    #: what people said of the target: True good, False bad (such a row is not imitated), None nothing
+    label: bool | None = None
+    #: worse answers to the same messages: those that the target corrects
+    rejected: Sequence[Message] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +105,7 @@ class Dataset:
     origin: str
     #: rows per split
     counts: Mapping[str, int]
-    #: what became of each source row: kept, corrected, duplicate, unusable and why
+    #: what became of each source row: kept, corrected, rated bad, duplicate, unusable and why
     account: Mapping[str, int]
 
 
@@ -160,10 +167,11 @@ class Model:
     id: str
     created_at: float
     kind: Literal["base", "tuned", "upstream"]
-    #: name of the base model (its own for a base)
+    #: name of the base model (its own for a base); that of a tuned one where an adapter stands on a whole tuned model
     base: str
     owned_by: str
-    #: folder with the adapter (peft files and adapter.gguf), for tuned models
+    #: of a tuned model, the folder with what was trained: an adapter (peft files and adapter.gguf), or where every
+    #: weight was, a whole model (WHOLE_MODEL, safetensors, config, tokenizer) that answers without its base
     adapter: str | None = None
     job_id: str | None = None
 

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -137,6 +139,16 @@ async def test_a_client_that_hangs_up_frees_the_slot(gateway: Running, database:
     before = sum(child.cpu_times()[:2])
     await asyncio.sleep(0.5)
     assert sum(child.cpu_times()[:2]) - before < 0.2
+
+
+async def test_a_model_tuned_as_a_whole_is_served_without_its_base(tmp_path: Path, smollm2: Path) -> None:
+    settings = Settings(home=tmp_path, database_url="", slots=1, context=256, threads=1)
+    engine = LlamaCppEngine(settings, lambda base: tmp_path / "no such base")
+    endpoint = await engine.endpoint(replace(_model("whole"), kind="tuned", adapter=str(smollm2)))
+    async with aiohttp.ClientSession() as client:
+        async with client.post(f"{endpoint.base_url}/chat/completions", json=CALL) as response:
+            assert (await response.json())["choices"][0]["message"]["content"]
+    await engine.close()
 
 
 async def test_a_file_that_is_no_model_is_reported_with_the_log(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -17,7 +19,8 @@ from filelock import FileLock
 
 from tests.tiny import write_tiny_model
 from tuneloop.errors import InvalidInput
-from tuneloop.training.records import EventLog
+from tuneloop.protocols import TrainingResult
+from tuneloop.training.records import EventLog, write_result
 from tuneloop.training.run import train
 
 MakeRun = Callable[..., Path]
@@ -32,16 +35,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(tmp_path: Path, model: Path) -> MakeRun:
     """Makes a folder with a spec.json whose files are beside it."""
 
-    def make(name: str, rows: int = 24, **settings: Any) -> Path:
+    def make(name: str, rows: int = 24, method: str = "supervised", **settings: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        lines = [json.dumps({"messages": messages(index)}) for index in range(rows + 4)]
+        lines = [json.dumps(LINES[method](index)) for index in range(rows + 4)]
         (tmp_path / "train.jsonl").write_text("\n".join(lines[:rows]))
         (tmp_path / "validation.jsonl").write_text("\n".join(lines[rows:]))
         spec = {
             "model": str(model),
             "training_file": str(tmp_path / "train.jsonl"),
             "validation_file": str(tmp_path / "validation.jsonl"),
+            "method": method,
             "seed": 3,
             "n_epochs": 2,
             "batch_size": 4,
@@ -59,6 +63,26 @@ def messages(index: int) -> list[dict[str, str]]:
         {"role": "user", "content": str(index)},
         {"role": "assistant", "content": "odd" if index % 2 else "even"},
     ]
+
+
+def preference(index: int) -> dict[str, Any]:
+    *prompt, right = messages(index)
+    wrong = messages(index + 1)[-1]
+    return {"input": {"messages": prompt}, "preferred_output": [right], "non_preferred_output": [wrong]}
+
+
+def labelled(index: int) -> dict[str, Any]:
+    """Every third answer is one nobody likes."""
+    answer = {"role": "assistant", "content": "perhaps"} if index % 3 == 0 else messages(index)[-1]
+    return {"messages": [*messages(index)[:-1], answer], "label": index % 3 > 0}
+
+
+#: a line of a training file of each method
+LINES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "supervised": lambda index: {"messages": messages(index)},
+    "dpo": preference,
+    "kto": labelled,
+}
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -93,9 +117,10 @@ def test_a_run_leaves_an_adapter_events_and_results(make_run: MakeRun) -> None:
     assert start(folder).wait() == 0
     done = result(folder)
     assert done["error"] is None
-    assert done["hyperparameters"] == {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.0}
+    numbers = {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.0, "lora_rank": 16, "lora_alpha": 32}
+    assert done["hyperparameters"] == numbers
     assert done["steps"] == 12
-    assert {"adapter.gguf", "adapter_config.json", "adapter_model.safetensors"} == {
+    assert {"adapter.gguf", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"} == {
         path.name for path in (folder / "adapter").iterdir()
     }
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
@@ -119,20 +144,84 @@ def test_without_a_validation_file_the_training_loss_chooses(make_run: MakeRun) 
 
 
 def test_a_killed_run_goes_on_to_the_same_result(make_run: MakeRun) -> None:
-    straight, killed = make_run("straight", n_epochs=40), make_run("killed", n_epochs=40)
+    straight, killed = (make_run(name, n_epochs=20, patience=4) for name in ("straight", "killed"))
     assert start(straight).wait() == 0
-    for step in (20, 100):
-        process = start(killed)
-        wait_for_step(killed, step)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+    process = start(killed)
+    wait_for_step(killed, 20)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     assert start(killed).wait() == 0
     assert any(event["message"].startswith("Resumed from the checkpoint") for event in events(killed))
-    assert steps(killed) == steps(straight)
-    weights = "adapter/adapter_model.safetensors"
-    assert (killed / weights).read_bytes() == (straight / weights).read_bytes()
+    assert_same_run(killed, straight)
+
+
+@pytest.mark.parametrize("method", LINES)
+def test_a_run_killed_anywhere_in_an_epoch_goes_on_to_the_same_result(make_run: MakeRun, method: str) -> None:
+    straight, killed = (make_run(name, method=method) for name in ("straight", "killed"))
+    finish(straight)
+    for asked in (2, 3, 9):
+        with pytest.raises(Killed):
+            train(killed, EventLog(killed / "events.jsonl"), kill_at(asked))
+    finish(killed)
+    assert_same_run(killed, straight)
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_preferences_are_learnt(make_run: MakeRun, method: str) -> None:
+    folder = make_run("run", method=method, n_epochs=6, beta=0.2, learning_rate_multiplier=10.0)
+    done = finish(folder)
+    assert done.hyperparameters["beta"] == 0.2
+    rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
+    # Where the model still is its reference: -log(1/2), and 1/2 times the weight of the label.
+    first = float(rows[0]["train_loss"])
+    assert first == pytest.approx(math.log(2), rel=0.1) if method == "dpo" else 0.5 <= first <= 0.75
+    valid = [float(row["valid_loss"]) for row in rows if row["valid_loss"]]
+    assert valid[-1] < 0.9 * valid[0]
+    assert float(rows[-1]["valid_reward_margin"]) > 0
+    assert {"train_accuracy", "valid_reward_accuracy"} <= set(rows[0])
+    assert ("train_kl" in rows[0]) == (method == "kto")
+
+
+def test_patience_ends_a_run_early(make_run: MakeRun) -> None:
+    # With so high a rate no epoch is better than the first ones.
+    folder = make_run("run", n_epochs=30, patience=2, learning_rate_multiplier=100)
+    done = finish(folder)
+    said = [event["message"] for event in events(folder) if event["message"].startswith("Stopped after epoch")]
+    assert len(said) == 1
+    assert done.steps == len(steps(folder)) < 30 * 6
+    assert done.trained_tokens % (done.steps // 6) == 0
+
+
+class Killed(BaseException):
+    """Ends a run with nothing more written, as a kill does."""
+
+
+def kill_at(asked: int) -> Callable[[], bool]:
+    """Kills the run when it asks for the `asked`th time whether to stop."""
+    counter = itertools.count(1)
+
+    def stop() -> bool:
+        if next(counter) == asked:
+            raise Killed
+        return False
+
+    return stop
+
+
+def finish(folder: Path) -> TrainingResult:
+    """Go through a run in this process."""
+    done = train(folder, EventLog(folder / "events.jsonl"), lambda: False)
+    write_result(folder / "result.json", done)
+    return done
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Both took the same steps and left the same bytes."""
+    assert steps(one) == steps(other)
+    for name in ("adapter/adapter_model.safetensors", "adapter/adapter.gguf"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
     same = ("hyperparameters", "trained_tokens", "steps", "train_loss", "valid_loss")
-    assert [result(killed)[key] for key in same] == [result(straight)[key] for key in same]
+    assert [result(one)[key] for key in same] == [result(other)[key] for key in same]
 
 
 def test_sigterm_ends_a_run_at_once(make_run: MakeRun) -> None:
@@ -198,13 +287,13 @@ def test_wrong_settings_are_named(
     assert (error.code, error.param) == (code, param)
 
 
-def test_rows_longer_than_the_context_are_named(make_run: MakeRun, tmp_path: Path) -> None:
+def test_rows_longer_than_the_context_are_all_named(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run("run")
     rows = [messages(index) for index in range(10)]
     rows[4][1]["content"] = "9" * 600
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"messages": row}) for row in rows))
     error = refusal(folder)
-    assert error.message.startswith("Example 5 has ")
+    assert "1 row(s) have more tokens than the model's context of 512: example 5 has " in error.message
     assert (error.code, error.param) == ("invalid_training_file", "training_file")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
 from tuneloop import filters
 from tuneloop.errors import InvalidInput, NotFound, Unavailable
-from tuneloop.store import Database, Store, schema
+from tuneloop.store import Blobs, Database, Store, schema
 from tuneloop.store.datasets import Member
 from tuneloop.store.ids import new_id
-from tuneloop.store.migrations import MIGRATIONS
+from tuneloop.store.migrations import MIGRATIONS, m001_initial
 from tuneloop.types import Dataset, Deployment, Event, Example, File, FineTuningJob, Log, Message, Score
 
 
@@ -60,6 +61,25 @@ def test_a_database_is_migrated_once(database_url: str) -> None:
             names = connection.execute(text("SELECT name FROM migrations ORDER BY name")).scalars().all()
         assert names == [step.__name__ for step in MIGRATIONS]
         database.close()
+
+
+def test_a_dataset_of_the_first_schema_is_read_with_nothing_said(database_url: str, tmp_path: Path) -> None:
+    url = make_url(database_url)
+    engine = create_engine(url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)"))
+        m001_initial(connection)
+        for statement in (
+            "INSERT INTO migrations VALUES ('m001_initial', '2026-01-01')",
+            "INSERT INTO examples VALUES ('ex_1', '[]', '[]', '{}', 1.0)",
+            "INSERT INTO datasets VALUES ('ds_1', 'old', 1.0, '', '{}', '{}')",
+            "INSERT INTO dataset_rows VALUES ('ds_1', 0, 'ex_1', 'train', NULL)",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    opened = Store(Database(database_url), Blobs(str(tmp_path / "files")))
+    assert list(opened.datasets.rows("ds_1")) == [Example(id="ex_1", messages=[], tools=[])]
+    opened.close()
 
 
 def test_two_processes_may_open_a_new_database_at_once(database_url: str) -> None:
@@ -206,8 +226,18 @@ def test_scores_keep_their_type(store: Store) -> None:
 
 def test_a_dataset_is_written_whole_or_not_at_all(store: Store) -> None:
     messages: list[Message] = [{"role": "user", "content": "\x00 ☃"}, {"role": "assistant", "content": None}]
-    rows = [Example(id=f"ex_{i}", messages=messages, tools=[], log_id=f"log_{i}") for i in range(1200)]
-    members = [Member(row.id, row.split, row.log_id) for row in rows]
+    rows = [
+        Example(
+            id=f"ex_{i}",
+            messages=messages,
+            tools=[],
+            log_id=f"log_{i}",
+            label=(None, True, False)[i % 3],
+            rejected=tuple(messages[1:]) * (i % 2),
+        )
+        for i in range(1200)
+    ]
+    members = [Member(row.id, row.split, row.log_id, row.label, row.rejected) for row in rows]
     dataset = Dataset(
         id="ds_1", name="one", created_at=1.0, origin="", counts={"train": 1200}, account={"matched": 1200}
     )

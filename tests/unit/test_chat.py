@@ -78,12 +78,12 @@ def test_a_template_that_knows_tools_gets_them_as_objects(tmp_path: Path) -> Non
     model = write_tiny_model(tmp_path)
     template = (
         "{% for m in messages %}{{ m.role }}:{{ m.content }}{% for c in m.tool_calls or [] %}"
-        "{{ c.function.arguments | tojson }}{% endfor %}<|im_end|>{% endfor %}{% for t in tools or [] %}{{ t.type }}"
-        "{% endfor %}"
+        "{{ c.function.arguments | tojson }}{% endfor %}<|im_end|>{% endfor %}"
+        "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}"
     )
     (model / "chat_template.jinja").write_text(template)
     messages = [{"role": "assistant", "content": None, "tool_calls": [CALL]}]
-    assert load_chat(model).prompt_text(messages, [TOOL]) == 'assistant:{"city": "Bonn"}<|im_end|>function'
+    assert load_chat(model).prompt_text(messages, [TOOL]) == 'assistant:{"city": "Bonn"}<|im_end|>weather'
 
 
 def test_a_template_that_rewrites_history_is_refused(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_template_that_rewrites_history_is_refused(tmp_path: Path) -> None:
         "<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
     )
     row = Row(line=7, messages=[ASK, SAY, ASK, SAY])
-    with pytest.raises(InvalidInput, match="Example 7, message 2"):
+    with pytest.raises(InvalidInput, match="Example 7: .* writes message 2 as"):
         load_chat(model).render(row)
 
 
@@ -111,10 +111,11 @@ def test_a_template_may_refuse_messages(tmp_path: Path) -> None:
         load_chat(model).prompt_ids([ASK])
 
 
-def test_a_row_longer_than_the_context_is_named(tmp_path: Path) -> None:
+def test_a_row_longer_than_the_context_is_not_cut(tmp_path: Path) -> None:
     chat = load_chat(write_tiny_model(tmp_path, context=64))
-    with pytest.raises(InvalidData, match=r"Example 3 has \d+ tokens, more than the model's context of 64"):
-        chat.render(Row(line=3, messages=[ASK | {"content": "long " * 20}, SAY]))
+    rendered = chat.render(Row(line=3, messages=[ASK | {"content": "long " * 20}, SAY]))
+    assert chat.context == 64
+    assert len(rendered.token_ids) > 100
 
 
 def test_a_folder_without_tokenizer_or_template_is_refused(tmp_path: Path) -> None:

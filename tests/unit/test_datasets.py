@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tuneloop import datasets
+from tuneloop import datasets, examples, filters, scores
 from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.importers import formats
+from tuneloop.importers.rows import training_rows
+from tuneloop.protocols import Method
 from tuneloop.store import Store
+from tuneloop.types import Dataset
 
 
 def add(store: Store, *rows: dict[str, Any]) -> None:
@@ -140,3 +144,128 @@ def test_wrong_names(sqlite_store: Store, name: str) -> None:
 def test_a_missing_dataset(sqlite_store: Store) -> None:
     with pytest.raises(NotFound, match="there is none yet"):
         sqlite_store.datasets.named("x")
+
+
+def said(content: str) -> dict[str, str]:
+    return {"role": "assistant", "content": content}
+
+
+def lines_of(store: Store, dataset: Dataset, method: Method) -> list[Any]:
+    return [json.loads(line) for line in datasets.export(store.datasets.rows(dataset.id), method)]
+
+
+def rated(store: Store) -> Dataset:
+    """Ten answers rated good, three bad, two corrected (one of them was cut off), one that nobody rated."""
+    add(
+        store,
+        *(call(i, feedback={"rating": "good"}) for i in range(10)),
+        *(call(i, "no", feedback={"rating": bad}) for i, bad in ((10, "bad"), (11, False), (12, "Down"))),
+        call(20, "wrong", feedback={"rating": "bad", "correction": "right"}),
+        call(21, {"content": "cut o", "finish_reason": "length"}, feedback={"correction": "whole"}),
+        call(30),
+    )
+    return datasets.create(store, "rated")
+
+
+def test_one_dataset_serves_every_method(store: Store) -> None:
+    made = rated(store)
+    assert made.account == {"matched": 16, "kept": 11, "corrected": 2, "rated bad": 3}
+    assert "3 rows are rated bad: only the method kto learns from them" in datasets.warnings(made)
+    imitated = [row["messages"][-1]["content"] for row in lines_of(store, made, "supervised")]
+    assert sorted(imitated) == ["right", "whole", *["yes"] * 11]
+    asked = {"messages": [{"role": "user", "content": "question 20"}]}
+    pair = {"input": asked, "preferred_output": [said("right")], "non_preferred_output": [said("wrong")]}
+    assert lines_of(store, made, "dpo") == [pair]
+    labels = [(row["messages"][-1]["content"], row["label"]) for row in lines_of(store, made, "kto")]
+    assert sorted(labels) == sorted(
+        [("yes", True)] * 10 + [("no", False)] * 3 + [("right", True), ("wrong", False), ("whole", True)]
+    )
+
+
+@pytest.mark.parametrize("method", ["supervised", "dpo", "kto"])
+def test_what_a_dataset_gives_a_method_can_be_trained_on(sqlite_store: Store, tmp_path: Path, method: Method) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    add(
+        sqlite_store,
+        *(call(i, f"wrong {i}", feedback={"correction": f"right {i}"}, tools=tools) for i in range(12)),
+        call(20, feedback={"rating": "bad"}),
+    )
+    made = datasets.create(sqlite_store, "c")
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(b"".join(datasets.export(sqlite_store.datasets.rows(made.id), method)))
+    assert examples.check(file, method, "training_file", file.name) == {"supervised": 12, "dpo": 12, "kto": 25}[method]
+    assert b'"tools":[{"type":"function"' in file.read_bytes()
+    # The same rows, read back in, are the same rows.
+    again = datasets.import_rows(sqlite_store, "c", training_rows(file), origin="file")
+    assert list(datasets.export(sqlite_store.datasets.rows(again.id), method)) == file.read_bytes().splitlines(True)
+
+
+def test_what_was_said_of_equal_rows_comes_together(sqlite_store: Store) -> None:
+    add(
+        sqlite_store,
+        *(call(i) for i in range(10)),
+        call(20, "right", question="same"),
+        call(21, "wrong", question="same", feedback={"correction": "right"}),
+        call(22, "worse", question="same", feedback={"correction": "right"}),
+        call(23, "worse", question="same", feedback={"correction": "right"}),
+    )
+    made = datasets.create(sqlite_store, "same")
+    assert made.account["duplicate"] == 3
+    (row,) = [row for row in sqlite_store.datasets.rows(made.id) if row.messages[0]["content"] == "same"]
+    assert row.label is True
+    assert sorted(answer["content"] for answer in row.rejected) == ["worse", "wrong"]
+    assert len(lines_of(sqlite_store, made, "dpo")) == 2
+
+
+def test_later_feedback_makes_another_dataset_and_leaves_the_first_as_it_was(sqlite_store: Store) -> None:
+    add(sqlite_store, *(call(i) for i in range(12)))
+    first = datasets.create(sqlite_store, "a")
+    log = next(sqlite_store.datasets.rows(first.id)).log_id
+    scores.give(sqlite_store, {"log_id": log, "value": "bad"})
+    second = datasets.create(sqlite_store, "a")
+    assert second.id != first.id
+    assert [row.label for row in sqlite_store.datasets.rows(first.id)] == [None] * 12
+    assert sorted(str(row.label) for row in sqlite_store.datasets.rows(second.id)) == ["False"] + ["None"] * 11
+
+
+@pytest.mark.parametrize(
+    ("rating", "label"),
+    [("good", True), ("Up ", True), (True, True), (1, True), ("bad", False), (False, False), (0, False), (-1, False)]
+    + [(4, None), (0.7, None), ("meh", None)],
+)
+def test_ratings_that_are_thumbs(sqlite_store: Store, rating: Any, label: bool | None) -> None:
+    add(sqlite_store, *(call(i, feedback={"rating": rating}) for i in range(10)))
+    made = datasets.create(sqlite_store, "r")
+    assert {row.label for row in sqlite_store.datasets.rows(made.id)} == {label}
+
+
+def test_the_latest_rating_counts(sqlite_store: Store) -> None:
+    add(sqlite_store, *(call(i, feedback={"rating": "bad"}) for i in range(10)))
+    for log in list(sqlite_store.logs.each(filters.parse(""))):
+        scores.give(sqlite_store, {"log_id": log.id, "value": "good"})
+        scores.give(sqlite_store, {"log_id": log.id, "comment": "no value"})
+        scores.give(sqlite_store, {"log_id": log.id, "name": "speed", "value": "bad"})
+    assert datasets.create(sqlite_store, "r").account == {"matched": 10, "kept": 10}
+
+
+def test_too_little_for_a_method_is_said_with_the_way_out(sqlite_store: Store) -> None:
+    made = rated(sqlite_store)
+
+    def refusal(method: Method) -> str:
+        with pytest.raises(InvalidInput) as error:
+            datasets.check_enough(made, sqlite_store.datasets.rows(made.id), method)
+        assert error.value.code == "invalid_n_examples"
+        return error.value.message
+
+    datasets.check_enough(made, sqlite_store.datasets.rows(made.id), "supervised")
+    datasets.check_enough(made, sqlite_store.datasets.rows(made.id), "kto")
+    said_of_dpo = refusal("dpo")
+    assert "'rated' has among its train rows 1 with a correction" in said_of_dpo and "--correction" in said_of_dpo
+    add(sqlite_store, *(call(i, feedback={"rating": "good"}, question=f"new {i}") for i in range(50, 62)))
+    made = datasets.create(sqlite_store, "good", where="input ~ new")
+    assert "12 good and 0 bad answers" in refusal("kto") and "score.rating in (good, bad)" in refusal("kto")
+
+
+def test_an_answer_that_says_nothing_is_left_out(sqlite_store: Store) -> None:
+    add(sqlite_store, *(call(i) for i in range(10)), call(11, {"content": None, "refusal": "I cannot help."}))
+    assert datasets.create(sqlite_store, "a").account["unusable: the answer is empty"] == 1

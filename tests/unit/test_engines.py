@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -79,4 +80,9 @@ async def test_a_missing_file_is_named(tmp_path: Path) -> None:
     engine = LlamaCppEngine(Settings(home=tmp_path, database_url=""), lambda base: tmp_path / base / "model.gguf")
     with pytest.raises(EngineUnavailable, match=r"model\.gguf is missing"):
         await engine.endpoint(MODEL)
+    nothing = replace(MODEL, kind="tuned", adapter=str(tmp_path / "adapter"))
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.gguf").touch()
+    with pytest.raises(EngineUnavailable, match=r"adapter\.gguf is missing"):
+        await engine.endpoint(replace(nothing, id="tuned"))
     await engine.close()

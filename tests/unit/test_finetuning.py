@@ -56,6 +56,17 @@ def die(folder: Path) -> tuple[list[str], int]:
     return [step(1)], -9
 
 
+def leave_whole_model(folder: Path) -> tuple[list[str], int]:
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "model.gguf").write_bytes(b"GGUF")
+    return succeed(folder)
+
+
+def spec_of(folder: Path, job: FineTuningJob) -> dict[str, Any]:
+    spec: dict[str, Any] = json.loads((folder / "jobs" / job.id / "spec.json").read_text())
+    return spec
+
+
 def upload(store: Store, content: bytes = b"\n".join([ROW] * 10)) -> str:
     return files.create(store, "train.jsonl", "fine-tune", [content]).id
 
@@ -131,6 +142,75 @@ def test_a_tuned_model_is_tuned_on(sqlite_store: Store, tmp_path: Path) -> None:
     assert sqlite_store.models.get(done.fine_tuned_model or "").base == "base"
 
 
+def test_a_model_tuned_as_a_whole_is_what_the_next_run_starts_from(sqlite_store: Store, tmp_path: Path) -> None:
+    whole_job = create(sqlite_store, suffix="whole", hyperparameters={"tuning": "full"})
+    whole = run(sqlite_store, tmp_path, whole_job, leave_whole_model).fine_tuned_model or ""
+    assert spec_of(tmp_path, whole_job)["tuning"] == "full"
+    # An adapter on it, and one that goes on from that adapter: both stand on the whole model.
+    names = [whole]
+    for adapter in (None, "first"):
+        job = create(sqlite_store, model=names[-1], suffix="more")
+        name = run(sqlite_store, tmp_path, job, succeed).fine_tuned_model or ""
+        spec = spec_of(tmp_path, job)
+        assert spec["model"] == str(tmp_path / whole)
+        assert spec["adapter"] == (adapter and sqlite_store.models.get(names[-1]).adapter)
+        assert sqlite_store.models.get(name).base == whole
+        assert name == f"ft:base:org:more:{job.id[-8:]}"
+        names.append(name)
+    # Tuned as a whole again, it stands on nothing.
+    again = run(sqlite_store, tmp_path, create(sqlite_store, model=whole), leave_whole_model)
+    assert sqlite_store.models.get(again.fine_tuned_model or "").base == "base"
+
+
+PAIR: dict[str, Any] = {"input": {"messages": [{"role": "user", "content": "q"}]}}
+PAIR |= {f"{kind}_output": [{"role": "assistant", "content": kind}] for kind in ("preferred", "non_preferred")}
+PAIRS = b"\n".join([json.dumps(PAIR).encode()] * 10)
+THUMBS = b"\n".join([json.dumps(json.loads(ROW) | {"label": i > 0}).encode() for i in range(10)])
+
+
+def measure(folder: Path) -> tuple[list[str], int]:
+    numbers = {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 0.5, "beta": 0.1, "lora_alpha": 32.0}
+    (folder / "result.json").write_text(json.dumps({"hyperparameters": numbers, "trained_tokens": 9}))
+    (folder / "results.csv").write_text("step,train_loss\n")
+    return [], 0
+
+
+@pytest.mark.parametrize(("method", "content"), [("dpo", PAIRS), ("kto", THUMBS)])
+def test_a_job_that_learns_from_preferences(sqlite_store: Store, tmp_path: Path, method: str, content: bytes) -> None:
+    file = upload(sqlite_store, content)
+    asked = {"n_epochs": 2, "lora_targets": ["q_proj"], "patience": 1, "grader": "chrf"}
+    job = create(
+        sqlite_store,
+        training_file=file,
+        validation_file=file,
+        method={"type": method, method: {"hyperparameters": asked}},
+    )
+    waiting = {"batch_size": "auto", "learning_rate_multiplier": "auto", "beta": "auto", **asked}
+    assert job.hyperparameters == waiting
+    assert job.method == {"type": method, method: {"hyperparameters": waiting}}
+    done = run(sqlite_store, tmp_path, job, measure)
+    assert done.status == "succeeded", done.error
+    spec = spec_of(tmp_path, job)
+    assert spec["method"] == method
+    assert {name: spec[name] for name in waiting} == waiting
+    assert (spec["tuning"], spec["lora_rank"], spec["schedule"]) == ("lora", "auto", "cosine")
+    used = {**asked, "batch_size": 8, "learning_rate_multiplier": 0.5, "beta": 0.1}
+    assert done.hyperparameters == used
+    assert done.method == {"type": method, method: {"hyperparameters": used}}
+
+
+@pytest.mark.parametrize(("method", "content"), [("supervised", PAIRS), ("dpo", THUMBS), ("kto", PAIRS)])
+def test_a_file_for_another_method_fails_the_job_and_is_named(
+    sqlite_store: Store, tmp_path: Path, method: str, content: bytes
+) -> None:
+    file = upload(sqlite_store, content)
+    done = run(sqlite_store, tmp_path, create(sqlite_store, training_file=file, method={"type": method}), succeed)
+    assert done.status == "failed" and done.error is not None
+    assert (done.error["code"], done.error["param"]) == ("invalid_training_file", "training_file")
+    assert done.error["message"].startswith(f"Input file {file} is in the fine-tune-")
+    assert f"(provided method={method})" in done.error["message"]
+
+
 def test_a_process_that_dies_is_begun_anew(sqlite_store: Store, tmp_path: Path) -> None:
     job = create(sqlite_store)
     done = run(sqlite_store, tmp_path, job, die, succeed)
@@ -201,7 +281,9 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"hyperparameters": {"learning_rate_multiplier": 0}}, InvalidInput, "hyperparameters.learning_rate_multiplier"),
     ({"hyperparameters": []}, InvalidInput, "hyperparameters"),
     ({"method": {"type": "x"}}, InvalidInput, "method.type"),
-    ({"method": {"type": "dpo"}}, InvalidInput, "method.type"),
+    ({"method": {"type": "reinforcement"}}, InvalidInput, "method.type"),
+    ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 3}}}}, InvalidInput, "hyperparameters.beta"),
+    ({"hyperparameters": {"grader": "exact_match"}}, InvalidInput, "hyperparameters.grader"),
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tuneloop import filters
 from tuneloop.errors import InvalidInput
 from tuneloop.importers import bulk, formats
-from tuneloop.importers.rows import chat_rows
+from tuneloop.importers.rows import training_rows
 from tuneloop.store import Store
 from tuneloop.types import Log
 
@@ -163,11 +163,30 @@ def test_a_file_that_is_none(sqlite_store: Store, tmp_path: Path) -> None:
         bulk.import_file(sqlite_store, cut, cost=no_cost)
 
 
-def test_chat_rows(tmp_path: Path) -> None:
+def test_training_rows(tmp_path: Path) -> None:
     file = tmp_path / "train.jsonl"
     row = {"messages": [*ASKED, {"role": "assistant", "content": "x"}], "parallel_tool_calls": False}
     file.write_text("\n".join([json.dumps(row)] * 12))
-    assert list(chat_rows(file)) == [row] * 12
+    assert list(training_rows(file)) == [row] * 12
     file.write_text("\n".join([json.dumps(row)] * 3 + ['{"messages": []}']))
     with pytest.raises(InvalidInput, match="Example 4"):
-        list(chat_rows(file))
+        training_rows(file)
+
+
+def test_training_rows_of_every_format(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    answer = {"role": "assistant", "content": "4"}
+    completion = {"prompt": "2+2", "completion": "4"}
+    file.write_text("\n".join([json.dumps(completion)] * 10))
+    assert list(training_rows(file)) == [{"messages": [{"role": "user", "content": "2+2"}, answer]}] * 10
+    outputs = {"preferred_output": [answer], "non_preferred_output": [answer]}
+    pair: dict[str, Any] = {"input": {"messages": ASKED}, **outputs}
+    older = {key.replace("_output", "_completion"): value for key, value in pair.items()}
+    file.write_text("\n".join([json.dumps(pair), *[json.dumps(older)] * 9]))
+    assert list(training_rows(file)) == [pair] * 10
+    thumbs = [{"messages": [*ASKED, answer], "label": i > 5} for i in range(10)]
+    file.write_text("\n".join(map(json.dumps, thumbs)))
+    assert list(training_rows(file)) == thumbs
+    file.write_text("\n".join(map(json.dumps, [*thumbs, pair])))
+    with pytest.raises(InvalidInput, match="Example 11 is such a row"):
+        training_rows(file)

@@ -13,7 +13,7 @@ from tuneloop.api import shapes
 from tuneloop.errors import InvalidInput, TuneloopError
 from tuneloop.importers import formats
 from tuneloop.loop import Loop
-from tuneloop.protocols import Cost
+from tuneloop.protocols import Cost, Method
 from tuneloop.store.ids import new_id
 from tuneloop.types import Split
 
@@ -110,9 +110,9 @@ def _datasets(routes: APIRouter, loop: Loop) -> None:
         return shapes.dataset(found, datasets.warnings(found))
 
     @routes.get("/datasets/{name}/content")
-    def dataset_content(name: str, split: Split | None = None) -> StreamingResponse:
+    def dataset_content(name: str, split: Split | None = None, method: Method = "supervised") -> StreamingResponse:
         rows = store.datasets.rows(store.datasets.named(name).id, split)
-        return StreamingResponse(datasets.export(rows), media_type="application/jsonl")
+        return StreamingResponse(datasets.export(rows, method), media_type="application/jsonl")
 
 
 def _deployments(routes: APIRouter, loop: Loop) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
+from tuneloop.protocols import Method
 from tuneloop.types import SPLITS, Dataset
 
 Shares = Annotated[str, typer.Option("--split", help="Percent for train/validation/test.")]
@@ -43,22 +44,22 @@ def _make(group: typer.Typer) -> None:
     @group.command("import")
     def import_dataset(
         name: Annotated[str, typer.Argument(help="Name of the data set.")],
-        file: Annotated[Path, typer.Argument(help="OpenAI chat JSON Lines.")],
+        file: Annotated[Path, typer.Argument(help="JSON Lines: chat rows, pairs, or rows with a label.")],
         split: Shares = "80/10/10",
         into: Annotated[str | None, typer.Option(help="Put all rows into train, validation or test.")] = None,
     ) -> None:
-        """Make a data set of a training file in OpenAI's chat format. A row's split follows from its input alone.
+        """Make a data set of a training file in the format of any method. A row's split follows from its input alone.
 
         Example: tuneloop datasets import support train.jsonl
         """
         from tuneloop import datasets
-        from tuneloop.importers.rows import chat_rows
+        from tuneloop.importers.rows import training_rows
 
         with opened() as loop:
             made = datasets.import_rows(
                 loop.store,
                 name,
-                chat_rows(file),
+                training_rows(file),
                 origin=str(file),
                 shares=datasets.parse_shares(split),
                 split=None if into is None else datasets.parse_split(into, "--into"),
@@ -88,9 +89,10 @@ def _read(group: typer.Typer) -> None:
     def export(
         name: Annotated[str, typer.Argument(help="Name or id.")],
         split: Annotated[str | None, typer.Option(help="Only train, validation or test.")] = None,
+        method: Annotated[Method, typer.Option(help="In this method's format: what it would learn.")] = "supervised",
         output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: standard output.")] = None,
     ) -> None:
-        """Write a data set as OpenAI chat JSON Lines.
+        """Write a data set as a training file: chat rows to imitate, pairs (dpo), or rows with a label (kto).
 
         Example: tuneloop datasets export support --split train -o train.jsonl
         """
@@ -98,7 +100,7 @@ def _read(group: typer.Typer) -> None:
 
         chosen = None if split is None else datasets.parse_split(split, "--split")
         with opened() as loop:
-            lines = datasets.export(loop.store.datasets.rows(loop.store.datasets.named(name).id, chosen))
+            lines = datasets.export(loop.store.datasets.rows(loop.store.datasets.named(name).id, chosen), method)
             if output is None:
                 for line in lines:
                     sys.stdout.buffer.write(line)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneloop.cli import training_options as options
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
-from tuneloop.errors import InvalidInput
+from tuneloop.protocols import Method
 from tuneloop.types import FINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -22,49 +24,76 @@ def add(app: typer.Typer) -> None:
     @app.command()
     def tune(
         dataset: Annotated[str, typer.Argument(help="Name or id of the data set.")],
+        method: Annotated[
+            Method,
+            typer.Option(
+                help="What is learnt from: answers to imitate (supervised), corrections beside the answers they "
+                "correct (dpo), thumbs up and down (kto)."
+            ),
+        ] = "supervised",
         model: Annotated[str | None, typer.Option(help="Model to tune [TUNELOOP_BASE_MODEL].")] = None,
         suffix: Annotated[
             str | None, typer.Option(help="Part of the tuned model's name; default: the data set's.")
         ] = None,
-        epochs: Annotated[str, typer.Option(help="Times through the data: 1 to 50, or auto.")] = "auto",
-        batch_size: Annotated[str, typer.Option(help="Examples in a step: 1 to 256, or auto.")] = "auto",
-        learning_rate_multiplier: Annotated[str, typer.Option(help="Factor on the learning rate, or auto.")] = "auto",
         seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
         detach: Annotated[bool, typer.Option("--detach", help="Leave the job to the running server.")] = False,
+        epochs: options.Epochs = "auto",
+        batch_size: options.BatchSize = "auto",
+        learning_rate_multiplier: options.LearningRateMultiplier = "auto",
+        schedule: options.Schedule = None,
+        warmup: options.Warmup = None,
+        weight_decay: options.WeightDecay = None,
+        patience: options.Patience = None,
+        grader: options.Grader = None,
+        beta: options.Beta = "auto",
+        tuning: options.Tuning = None,
+        lora_rank: options.LoraRank = "auto",
+        lora_alpha: options.LoraAlpha = "auto",
+        lora_target: options.LoraTarget = None,
+        quantize: options.Quantize = False,
     ) -> None:
         """Fine-tune a small model on a data set, and watch it learn. Ctrl-C leaves the job to go on later.
 
         Example: tuneloop tune support --suffix support-v1
         """
-        from tuneloop import datasets, tuning
-
         hyperparameters = {
-            "n_epochs": _number("--epochs", epochs),
-            "batch_size": _number("--batch-size", batch_size),
-            "learning_rate_multiplier": _number("--learning-rate-multiplier", learning_rate_multiplier),
+            "n_epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate_multiplier": learning_rate_multiplier,
+            "schedule": schedule,
+            "warmup": warmup,
+            "weight_decay": weight_decay,
+            "patience": patience,
+            "grader": grader,
+            "beta": beta,
+            "tuning": tuning,
+            "lora_rank": lora_rank,
+            "lora_alpha": lora_alpha,
+            "lora_targets": lora_target,
+            "quantize": quantize,
         }
-        with opened() as loop:
-            found = loop.store.datasets.named(dataset)
-            job = tuning.create(
-                loop,
-                found,
-                model=model,
-                suffix=suffix,
-                seed=seed,
-                hyperparameters=hyperparameters,
-            )
-            for text in datasets.warnings(found):
-                warn(text)
-            if detach:
-                loop.enqueue(job.id)
-                where = "the server runs it" if loop.server() else "it runs when `tuneloop serve` does"
-                say(f"{job.id} is lined up; {where}")
-                return
-            _follow(loop, job.id)
+        given = {"model": model, "suffix": suffix, "seed": seed}
+        _tune(dataset, method, options.numbers(hyperparameters), detach=detach, **given)
 
     group = typer.Typer(no_args_is_help=True, help="Fine-tuning jobs.")
     app.add_typer(group, name="jobs")
     _jobs(group)
+
+
+def _tune(dataset: str, method: Method, hyperparameters: Mapping[str, Any], *, detach: bool, **given: Any) -> None:
+    from tuneloop import datasets, tuning
+
+    with opened() as loop:
+        found = loop.store.datasets.named(dataset)
+        job = tuning.create(loop, found, method=method, hyperparameters=hyperparameters, **given)
+        for text in datasets.warnings(found):
+            warn(text)
+        if detach:
+            loop.enqueue(job.id)
+            where = "the server runs it" if loop.server() else "it runs when `tuneloop serve` does"
+            say(f"{job.id} is lined up; {where}")
+            return
+        _follow(loop, job.id)
 
 
 def _jobs(group: typer.Typer) -> None:
@@ -106,12 +135,3 @@ def _follow(loop: Loop, job: str) -> None:
         except KeyboardInterrupt:
             say(f"\nStopped watching. {job} goes on from its last checkpoint: tuneloop jobs show {job}")
             raise
-
-
-def _number(option: str, text: str) -> Any:
-    if text == "auto":
-        return text
-    try:
-        return int(text) if text.lstrip("-").isdecimal() else float(text)
-    except ValueError:
-        raise InvalidInput(f"{option} must be a number or auto, not {text!r}") from None

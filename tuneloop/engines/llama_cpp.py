@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
+from tuneloop.chat_templates import TEMPLATE_FILE
 from tuneloop.engines.llama_cpp_child import LlamaCppChild, ServerOptions
 from tuneloop.engines.llama_cpp_dialect import LlamaCppDialect
 from tuneloop.errors import EngineError, EngineUnavailable
 from tuneloop.protocols import Endpoint
 from tuneloop.settings import Settings
-from tuneloop.types import Model
+from tuneloop.types import WHOLE_MODEL, Model
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ class _Served:
 
 
 class LlamaCppEngine:
-    """Serves base models and base models with an adapter; at most `settings.engines` stay in memory.
+    """Serves base models, base models with an adapter, and models tuned as a whole.
+
+    At most `settings.engines` of them stay in memory.
 
     `gguf_of` gives the GGUF file of a base model. All methods belong to one event loop.
     """
@@ -137,8 +140,7 @@ class LlamaCppEngine:
             newcomer.admitted = True
 
     def _options(self, model: Model) -> ServerOptions:
-        gguf = self._gguf_of(model.base)
-        adapter = None if model.adapter is None else Path(model.adapter) / "adapter.gguf"
+        gguf, adapter = self._files(model)
         for file in (gguf, adapter):
             if file is not None and not file.is_file():
                 raise EngineUnavailable(f"{model.id!r} cannot be served: {file} is missing")
@@ -146,14 +148,28 @@ class LlamaCppEngine:
             model=model.id,
             gguf=str(gguf),
             adapter=None if adapter is None else str(adapter),
+            chat_template=_chat_template(model),
             slots=self._settings.slots,
             context=self._settings.context,
             threads=self._settings.threads or _cores(),
             parent=os.getpid(),
         )
 
+    def _files(self, model: Model) -> tuple[Path, Path | None]:
+        """The GGUF files of a model: what is whole, and the adapter on it."""
+        if model.adapter is None:
+            return self._gguf_of(model.base), None
+        whole = Path(model.adapter) / WHOLE_MODEL
+        return (whole, None) if whole.is_file() else (self._gguf_of(model.base), Path(model.adapter) / "adapter.gguf")
+
     def _log(self, model: Model) -> Path:
         return self._settings.home / "logs" / f"llama_cpp-{re.sub(r'[^A-Za-z0-9.-]', '_', model.id)}.log"
+
+
+def _chat_template(model: Model) -> str | None:
+    """What a tuned model was trained with, which may be a repaired version of its base's."""
+    file = Path(model.adapter) / TEMPLATE_FILE if model.adapter is not None else None
+    return str(file) if file is not None and file.is_file() else None
 
 
 async def _is_alive(served: _Served, child: LlamaCppChild) -> bool:

@@ -26,6 +26,8 @@ class ServerOptions(TypedDict):
     gguf: str
     #: path of the adapter's GGUF file, or None
     adapter: str | None
+    #: path of the chat template, or None for the one in the GGUF file
+    chat_template: str | None
     #: calls answered at the same time, and tokens (prompt and answer) of each
     slots: int
     context: int

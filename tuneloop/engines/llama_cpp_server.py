@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import xllamacpp
 
@@ -50,6 +51,8 @@ def parameters(options: ServerOptions) -> xllamacpp.CommonParams:
     common.cpuparams_batch.n_threads = options["threads"]
     if options["adapter"] is not None:
         common.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(options["adapter"], 1.0)]
+    if options["chat_template"] is not None:
+        common.chat_template = Path(options["chat_template"]).read_text(encoding="utf-8")
     return common
 
 

@@ -5,7 +5,7 @@ A grader that cannot grade raises; whoever runs it records the failure and goes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,18 @@ from tuneloop.graders.json_match import JsonFields, JsonMatch, is_structured
 from tuneloop.graders.labels import LabelAccuracy, are_labels
 from tuneloop.graders.rouge import RougeL
 
-__all__ = ["Chrf", "ExactMatch", "Grader", "Graders", "JsonFields", "JsonMatch", "LabelAccuracy", "RougeL", "pick"]
+__all__ = [
+    "GRADERS",
+    "Chrf",
+    "ExactMatch",
+    "Grader",
+    "Graders",
+    "JsonFields",
+    "JsonMatch",
+    "LabelAccuracy",
+    "RougeL",
+    "pick",
+]
 
 #: The share of references that must look alike for the task to be of their kind: real logs hold the odd apology.
 MOST = 0.95
@@ -37,6 +48,12 @@ class Grader(Protocol):
     def grade(self, answer: str, reference: str) -> float:
         """From 0 (nothing right) to 1 (as good as the reference). Raises when it cannot tell."""
         ...
+
+
+#: every grader under its name
+GRADERS: Mapping[str, Grader] = {
+    grader.name: grader for grader in (ExactMatch(), LabelAccuracy(), JsonMatch(), JsonFields(), Chrf(), RougeL())
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,21 +1,24 @@
-"""Chat-format training rows from a file, for a dataset."""
+"""Training rows from a file, for a dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tuneloop import examples
 from tuneloop.errors import InvalidInput
 from tuneloop.importers import lines
+from tuneloop.types import Json
 
 
-def chat_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of OpenAI chat JSON Lines as they stand in the file. Raises InvalidData naming the first bad line."""
+def training_rows(path: Path) -> Iterator[Mapping[str, Json]]:
+    """The rows of a training file as they stand in it, older keys aside; the first one tells the format.
+
+    Raises InvalidData naming the first bad line before any row is given.
+    """
     if not path.is_file():
         raise InvalidInput(f"there is no file {str(path)!r}", param="file")
-    checked = examples.read_examples(path)
-    for line, _row in zip(lines.read(path), checked, strict=True):
-        assert line.row is not None
-        yield line.row
+    rows = (examples.modern(line.row) for line in lines.read(path) if line.row is not None)
+    method = examples.method_of(next(rows, {})) or "supervised"
+    examples.check(path, method, "training_file", path.name)
+    return (examples.modern(line.row) for line in lines.read(path) if line.row is not None)

@@ -11,15 +11,17 @@ from tuneloop.errors import NotFound
 from tuneloop.store.database import Database
 from tuneloop.store.nouns import NounTable
 from tuneloop.store.schema import dataset_rows, datasets, examples
-from tuneloop.types import Dataset, Example, Split
+from tuneloop.types import Dataset, Example, Message, Split
 
 
 class Member(NamedTuple):
-    """A row's place in a dataset."""
+    """A row's place in a dataset, and what people said of it (as in Example)."""
 
     example_id: str
     split: Split
     log_id: str | None
+    label: bool | None = None
+    rejected: Sequence[Message] = ()
 
 
 class DatasetTable(NounTable[Dataset]):
@@ -46,7 +48,7 @@ class DatasetTable(NounTable[Dataset]):
     def create(self, dataset: Dataset, members: Sequence[Member]) -> None:
         """Write a dataset and its members, whose examples are kept already: all or nothing."""
         rows = [
-            {"dataset_id": dataset.id, "position": position, **member._asdict()}
+            {"dataset_id": dataset.id, "position": position, **member._asdict(), "rejected": list(member.rejected)}
             for position, member in enumerate(members)
         ]
         with self.database.write() as connection:
@@ -86,6 +88,8 @@ class DatasetTable(NounTable[Dataset]):
                     weight=row.weight,
                     log_id=row.log_id,
                     extra=row.extra,
+                    label=row.label,
+                    rejected=tuple(row.rejected),
                 )
             if len(page) < 500:
                 return

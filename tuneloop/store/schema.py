@@ -108,6 +108,8 @@ dataset_rows = Table(
     Column("example_id", Text, ForeignKey("examples.id"), nullable=False),
     Column("split", Text, nullable=False),
     Column("log_id", Text),
+    Column("label", Boolean),
+    Column("rejected", JSON, nullable=False),
 )
 
 files = Table(

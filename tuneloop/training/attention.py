@@ -1,9 +1,7 @@
 """Attention over a prefix tree, as matrix products over blocks of queries.
 
-A block of queries, neighbours in depth-first order, is multiplied with exactly those keys that are an ancestor of one
-of them; what a query must not see is masked inside that. On two Zen 5 cores, in bfloat16, for 16 rows of 27 tokens
-below a prefix of 745 (9 heads of 64, forward and backward): 16 ms with blocks of 256 queries, 28 ms with 64, 18 ms
-with 512; PyTorch's scaled_dot_product_attention with a mask takes 66 ms, plain dense products 47 ms.
+A block of queries, neighbours in depth-first order, is multiplied with exactly those keys that one of them may see;
+what a query must not see is masked inside that. PyTorch's own attention with a mask would compute all pairs.
 """
 
 from __future__ import annotations
@@ -12,121 +10,124 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
 
-from tuneloop.errors import InvalidInput
-from tuneloop.training.tree import Tree
-
-#: name under which transformers knows this attention
-TREE_ATTENTION = "tuneloop_tree"
+from tuneloop.training.tree import Ints, Tree
 
 _BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Queries [start, stop) and the keys they may see."""
+    """Some queries and the keys they may see."""
 
-    start: int
-    stop: int
+    #: which of the queries
+    rows: slice
     #: (k,) indices of the keys, or a slice where they follow each other
     keys: Tensor | slice
-    #: (stop - start, k) 0 where a query sees a key, -inf where it does not
-    bias: Tensor
+    #: (queries, k): 0 where a query sees a key, -inf where it does not; None where every query sees all of them
+    bias: Tensor | None
 
 
-def tree_blocks(tree: Tree, device: torch.device, dtype: torch.dtype) -> list[Block]:
-    """The blocks of a tree's attention, the same for all layers."""
-    ends = torch.from_numpy(tree.ends)
+def tree_blocks(
+    tree: Tree,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    queries: Ints | None = None,
+    window: int | None = None,
+    ahead: int = 0,
+    size: int = _BLOCK,
+) -> list[Block]:
+    """The blocks of a tree's attention, the same for all layers of a kind, of at most `size` queries.
+
+    `queries` are the tokens that ask, in ascending order (default: all); `window` is how far back they see, as in
+    sliding-window attention; with `ahead` those ask that come so many places after the queries.
+    """
+    asking = np.arange(len(tree.ends)) if queries is None else queries
     blocks = []
-    for start in range(0, len(ends), _BLOCK):
-        stop = min(start + _BLOCK, len(ends))
-        keys = torch.nonzero(ends[:stop] > start).flatten()
-        query = torch.arange(start, stop)[:, None]
-        seen = (keys <= query) & (query < ends[keys])
-        bias = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, float("-inf")).to(device)
-        blocks.append(Block(start, stop, slice(0, stop) if len(keys) == stop else keys.to(device), bias))
+    for start in range(0, len(asking), size):
+        rows = slice(start, min(start + size, len(asking)))
+        query = asking[rows, None]
+        keys = np.flatnonzero(tree.ends[: query[-1, 0] + 1] > query[0, 0])
+        seen = (keys <= query) & (query < tree.ends[keys])
+        if window is not None:
+            seen &= tree.positions[query] + ahead - tree.positions[keys] < window
+        used = seen.any(axis=0)
+        keys, seen = keys[used], seen[:, used]
+        bias = None
+        if not seen.all():
+            # numpy leaves chosen columns in a row in memory; so they would be added ten times slower.
+            hidden = np.ascontiguousarray(np.where(seen, np.float32(0), np.float32("-inf")))
+            bias = torch.from_numpy(hidden).to(device, dtype)
+        in_a_row = len(keys) > 0 and keys[-1] - keys[0] + 1 == len(keys)
+        where = slice(int(keys[0]), int(keys[-1]) + 1) if in_a_row else torch.from_numpy(keys).to(device)
+        blocks.append(Block(rows, where, bias))
     return blocks
 
 
 class _TreeAttention(torch.autograd.Function):
-    """softmax(q k' scale + bias) v per block; q is (kv heads, group, n, d), k and v are (kv heads, n, d)."""
+    """softmax(q k' + bias) v per block; q is (heads, n, d), k and v are (kv heads, m, d), out (n, heads * d)."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], scale: float) -> Tensor:
-        out = torch.empty_like(q)
-        shares = []
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], softcap: float | None) -> Tensor:
+        groups = q.shape[0] // k.shape[0]
+        out = q.new_empty(q.shape[1], q.shape[0], q.shape[2])
+        shares, slopes = [], []
         for block in blocks:
-            keys, values = k[:, block.keys], v[:, block.keys]
-            scores = _times(q[:, :, block.start : block.stop], keys.transpose(1, 2))
-            share = torch.softmax(scores.mul_(scale).add_(block.bias), dim=-1)
-            out[:, :, block.start : block.stop] = _times(share, values)
+            scores = torch.bmm(_grouped(q[:, block.rows], groups), k[:, block.keys].transpose(1, 2))
+            if softcap is not None:
+                scores = torch.tanh(scores.div_(softcap))
+                slopes.append(1 - scores.square())
+                scores = scores.mul_(softcap)
+            if block.bias is not None:
+                scores.view(q.shape[0], -1, scores.shape[-1]).add_(block.bias)
+            share = torch.softmax(scores, dim=-1)
+            part = torch.bmm(share, v[:, block.keys])
+            out[block.rows] = part.view(q.shape[0], -1, q.shape[2]).transpose(0, 1)
             shares.append(share)
-        ctx.save_for_backward(q, k, v, out, *shares)
-        ctx.blocks, ctx.scale = blocks, scale
-        return out
+        ctx.save_for_backward(q, k, v, *shares, *slopes)
+        ctx.blocks, ctx.capped = blocks, softcap is not None
+        return out.flatten(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, out, *shares = ctx.saved_tensors
-        grad = grads[0]
-        delta = (grad * out).sum(dim=-1, keepdim=True)
-        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for block, share in zip(ctx.blocks, shares, strict=True):
-            rows = slice(block.start, block.stop)
-            keys, values = k[:, block.keys], v[:, block.keys]
-            # The gradient of a softmax: share * (grad of share - sum over keys of share * grad of share).
-            grad_scores = _times(grad[:, :, rows], values.transpose(1, 2)).sub_(delta[:, :, rows])
-            grad_scores.mul_(share).mul_(ctx.scale)
-            grad_q[:, :, rows] = _times(grad_scores, keys)
-            _add(grad_k, block.keys, _summed(grad_scores, q[:, :, rows]))
-            _add(grad_v, block.keys, _summed(share, grad[:, :, rows]))
-        return grad_q, grad_k, grad_v, None, None
+        q, k, v, *kept = ctx.saved_tensors
+        heads, length, width = q.shape
+        groups = heads // k.shape[0]
+        grad = grads[0].view(length, heads, width).transpose(0, 1)
+        grad_q = torch.empty_like(q)
+        grad_k, grad_v = (torch.zeros_like(x, dtype=torch.float32) for x in (k, v))
+        for index, block in enumerate(ctx.blocks):
+            share, keys = kept[index], k[:, block.keys]
+            grad_out, queries = _grouped(grad[:, block.rows], groups), _grouped(q[:, block.rows], groups)
+            grad_share = torch.bmm(grad_out, v[:, block.keys].transpose(1, 2))
+            grad_scores = torch._softmax_backward_data(grad_share, share, -1, share.dtype)
+            if ctx.capped:
+                grad_scores = grad_scores.mul_(kept[len(ctx.blocks) + index])
+            grad_q[:, block.rows] = torch.bmm(grad_scores, keys).view(heads, -1, width)
+            _add(grad_k, block.keys, torch.bmm(grad_scores.transpose(1, 2), queries))
+            _add(grad_v, block.keys, torch.bmm(share.transpose(1, 2), grad_out))
+        return grad_q, grad_k.to(k.dtype), grad_v.to(v.dtype), None, None
 
 
-def _times(left: Tensor, right: Tensor) -> Tensor:
-    """(h, g, n, a) x (h, a, b) -> (h, g, n, b): the heads of a group in one product."""
-    heads, group, length, _ = left.shape
-    return torch.matmul(left.flatten(1, 2), right).view(heads, group, length, -1)
-
-
-def _summed(left: Tensor, right: Tensor) -> Tensor:
-    """(h, g, n, a), (h, g, n, b) -> (h, a, b), summed over group and n."""
-    return torch.matmul(left.flatten(1, 2).transpose(1, 2), right.flatten(1, 2))
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """(heads, n, d) -> (kv heads, groups * n, d): the heads that share keys in one product."""
+    return x.reshape(x.shape[0] // groups, -1, x.shape[2])
 
 
 def _add(total: Tensor, keys: Tensor | slice, part: Tensor) -> None:
     if isinstance(keys, slice):
         total[:, keys] += part
     else:
-        total.index_add_(1, keys, part)
+        total.index_add_(1, keys, part.to(total.dtype))
 
 
-def _attend(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    **options: Any,
-) -> tuple[Tensor, None]:
-    """Attention as transformers calls it: query (1, heads, n, d), key and value (1, kv heads, n, d)."""
-    if options.get("softcap") or options.get("sliding_window"):
-        raise InvalidInput("models with soft-capped or sliding-window attention cannot be tuned yet", param="model")
-    kv_heads, (heads, length, width) = key.shape[1], query.shape[1:]
-    grouped = query.view(kv_heads, heads // kv_heads, length, width)
-    scale = scaling if scaling is not None else width**-0.5
-    out: Tensor = cast(Any, _TreeAttention).apply(grouped, key[0], value[0], options["tree_blocks"], scale)
-    return out.view(heads, length, -1).transpose(0, 1).unsqueeze(0).contiguous(), None
+def tree_attention(q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], softcap: float | None = None) -> Tensor:
+    """Attention of each query over its ancestors; q (heads, n, d), already scaled, k and v (kv heads, m, d).
 
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    """The blocks are the mask."""
-    return None
-
-
-AttentionInterface.register(TREE_ATTENTION, _attend)
-AttentionMaskInterface.register(TREE_ATTENTION, _no_mask)
+    Returns (n, heads * d). `softcap` bounds the scores smoothly, as Gemma 2 does.
+    """
+    return cast(Tensor, cast(Any, _TreeAttention).apply(q, k, v, blocks, softcap))

@@ -1,19 +1,25 @@
-"""Hyperparameters in place of "auto", and how long they will take."""
+"""Hyperparameters in place of "auto"."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from tuneloop.errors import InvalidInput
 from tuneloop.protocols import TrainingSpec
+from tuneloop.training.spec import check_number
+from tuneloop.types import Json
 
 #: learning rate at multiplier 1 for batches of one row; it grows with the square root of the batch, as the noise of
 #: Adam's gradients asks for (Malladi et al. 2022, arXiv:2205.10287)
 LEARNING_RATE = 7e-4
 
-_WARMUP = 0.1
-_FLOOR = 0.1
+# A preference loss sees how far the model has moved, and every weight moved at once moves it further.
+_SHARE_FOR_PREFERENCES = 0.1
+_SHARE_FOR_ALL_WEIGHTS = 0.03
+
+#: of an adapter, whose scale is alpha / rank
+LORA_RANK = 16
+_ALPHA_PER_RANK = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,11 +29,16 @@ class Hyperparameters:
     n_epochs: int
     batch_size: int
     learning_rate_multiplier: float
+    #: the highest of the schedule
+    learning_rate: float
+    lora_rank: int
+    lora_alpha: float
 
-    @property
-    def learning_rate(self) -> float:
-        """The highest learning rate of the schedule."""
-        return LEARNING_RATE * math.sqrt(self.batch_size) * self.learning_rate_multiplier
+    def told(self) -> dict[str, Json]:
+        """Those that a request may give."""
+        numbers = asdict(self)
+        del numbers["learning_rate"]
+        return numbers
 
 
 def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
@@ -43,21 +54,20 @@ def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
     batch_size = spec.batch_size if spec.batch_size != "auto" else max(4, min(16, rows // 16))
     n_epochs = spec.n_epochs if spec.n_epochs != "auto" else max(2, min(12, round(1200 / rows)))
     multiplier = spec.learning_rate_multiplier if spec.learning_rate_multiplier != "auto" else 1.0
-    _check("n_epochs", n_epochs, int, 1, 100)
-    _check("batch_size", batch_size, int, 1, 1024)
-    _check("learning_rate_multiplier", multiplier, (int, float), 1e-4, 100)
-    return Hyperparameters(n_epochs=n_epochs, batch_size=batch_size, learning_rate_multiplier=multiplier)
-
-
-def scheduled(step: int, total: int) -> float:
-    """Share of the learning rate at a step counted from 1: linear warm-up, then a cosine down to a tenth."""
-    warmup = max(1, round(_WARMUP * total))
-    if step <= warmup:
-        return step / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _check(name: str, value: float, kind: type | tuple[type, ...], least: float, most: float) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidInput(f"{name} must be a number from {least:g} to {most:g}, not {value!r}", param=name)
+    rank = spec.lora_rank if spec.lora_rank != "auto" else LORA_RANK
+    check_number("n_epochs", n_epochs, 1, 100, int)
+    check_number("batch_size", batch_size, 1, 1024, int)
+    check_number("learning_rate_multiplier", multiplier, 1e-9, 1e4)
+    check_number("lora_rank", rank, 1, 1024, int)
+    alpha = spec.lora_alpha if spec.lora_alpha != "auto" else _ALPHA_PER_RANK * rank
+    check_number("lora_alpha", alpha, 1e-3, 1e5)
+    share = 1.0 if spec.method == "supervised" else _SHARE_FOR_PREFERENCES
+    share *= _SHARE_FOR_ALL_WEIGHTS if spec.tuning == "full" else 1.0
+    return Hyperparameters(
+        n_epochs=n_epochs,
+        batch_size=batch_size,
+        learning_rate_multiplier=multiplier,
+        learning_rate=LEARNING_RATE * math.sqrt(batch_size) * share * multiplier,
+        lora_rank=rank,
+        lora_alpha=alpha,
+    )

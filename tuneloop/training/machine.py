@@ -1,21 +1,31 @@
-"""What this machine can do: cores, free memory, speed."""
+"""What this machine can do: cores, free memory, the type it multiplies fastest."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
+import sys
 import time
-from typing import Any
+from pathlib import Path
 
 import psutil
 import torch
-from torch import nn
+
+from tuneloop.training.decoder import Decoder
 
 # Distinct tokens computed at once: more gains little once products are large, and memory grows with it.
 _LARGEST_BUDGET = 4096
 _SMALLEST_BUDGET = 256
 
-#: time of a step that is not spent in the products of the frozen weights, as a factor (measured: 2.0 to 2.6)
-_OVERHEAD = 2.3
+# Of mallopt(3).
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+#: tokens that a token sees on average, where memory has to be thought of before the rows are known
+_USUAL_SIGHT = 512
+
+#: bfloat16 halves the memory, so that it need not be quite as fast
+_BFLOAT16_MAY_TAKE = 1.5
 
 
 def physical_cores() -> int:
@@ -24,33 +34,74 @@ def physical_cores() -> int:
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
-def token_budget(model: nn.Module) -> int:
-    """How many distinct tokens half of the free memory has room for while their gradients are computed."""
-    parameter = next(model.parameters())
-    if parameter.is_cuda:
-        free = torch.cuda.mem_get_info(parameter.device)[0]
-    else:
-        free = psutil.virtual_memory().available
-    config: Any = model.config
-    # Numbers a layer keeps for each token, counted in a profile of a Llama layer with LoRA.
-    per_layer = 22 * config.hidden_size + 8 * config.intermediate_size + 2048 * config.num_attention_heads // 2
-    per_token = config.num_hidden_layers * per_layer * parameter.element_size()
-    return int(min(_LARGEST_BUDGET, max(_SMALLEST_BUDGET, free // 2 // per_token)))
+def best_device() -> torch.device:
+    """The GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def seconds_per_token(model: nn.Module) -> float:
-    """Estimated time to train on one distinct token, from the speed of one of the model's own products."""
-    weights = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "embed" not in name]
-    sample = max(weights, key=lambda weight: weight.numel())
-    x = torch.ones(1024, sample.shape[1], dtype=sample.dtype, device=sample.device)
-    seconds = min(_seconds(x, sample) for _ in range(5))
-    per_number = seconds / (len(x) * sample.numel())
-    # Once forward and once for the gradient of the input; frozen weights need no gradient.
-    return 2 * _OVERHEAD * per_number * sum(weight.numel() for weight in weights)
+def best_dtype(device: torch.device) -> torch.dtype:
+    """The type to compute in: bfloat16, unless a product shows that this processor only imitates it."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    slower = _seconds(torch.bfloat16) / _seconds(torch.float32)
+    return torch.bfloat16 if slower < _BFLOAT16_MAY_TAKE else torch.float32
 
 
-def _seconds(x: torch.Tensor, weight: torch.Tensor) -> float:
-    start = time.perf_counter()
-    product = x @ weight.T
-    product[0, 0].item()
-    return time.perf_counter() - start
+def _seconds(dtype: torch.dtype) -> float:
+    x, y = torch.ones(512, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        x @ y
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be taken, within the limit of a container too."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            # Files the kernel keeps in memory count as used, but go when the memory is needed.
+            numbers = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            used = int((group / "memory.current").read_text()) - int(numbers.get("inactive_file", 0))
+            free = min(free, int(limit) - used)
+    except (OSError, ValueError):  # not in a container, or in one of another kind
+        pass
+    return max(free, 0)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes that this process has held so far."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for what is taken next, where there is a glibc.
+
+    It would give large blocks back to the kernel, which hands them out again page by page, filled with zeros: a third
+    of the time of a step.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return
+    for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+        libc.mallopt(option, 2**31 - 1)
+
+
+def token_budget(model: Decoder) -> int:
+    """How many distinct tokens are computed at once: half of the free memory holds what their gradient needs.
+
+    Trees that would take more than that (very long rows) are computed layer by layer again, see Decoder.limit.
+    """
+    model.limit = free_memory(model.head.device) // 2
+    per_token = model.bytes_per_token + _USUAL_SIGHT * model.bytes_per_pair
+    return int(min(_LARGEST_BUDGET, max(_SMALLEST_BUDGET, model.limit // per_token)))

@@ -16,13 +16,16 @@ import orjson
 from tuneloop.protocols import TrainingResult
 from tuneloop.types import Json
 
+#: OpenAI's columns and the metrics that go into each; a run has one of those
 _COLUMNS = {
-    "step": "step",
-    "train_loss": "train_loss",
-    "train_accuracy": "train_mean_token_accuracy",
-    "valid_loss": "valid_loss",
-    "valid_mean_token_accuracy": "valid_mean_token_accuracy",
+    "step": ("step",),
+    "train_loss": ("train_loss",),
+    "train_accuracy": ("train_mean_token_accuracy", "train_reward_accuracy"),
+    "valid_loss": ("valid_loss",),
+    "valid_mean_token_accuracy": ("valid_mean_token_accuracy",),
 }
+#: columns of our own, where a run has measured them
+_MORE_COLUMNS = ("valid_reward_accuracy", "train_reward_margin", "valid_reward_margin", "train_kl", "valid_score")
 
 
 class EventLog:
@@ -76,12 +79,14 @@ def read_metrics(events: Path) -> Iterator[dict[str, Json]]:
 
 
 def write_results_csv(path: Path, events: Path) -> None:
-    """One row a step, in OpenAI's columns; cells are empty where nothing was measured."""
+    """One row a step, in OpenAI's columns and then ours; cells are empty where nothing was measured."""
+    steps = list(read_metrics(events))
+    columns = _COLUMNS | {name: (name,) for name in _MORE_COLUMNS if any(name in data for data in steps)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for data in read_metrics(events):
-        writer.writerow([data.get(key) for key in _COLUMNS.values()])
+    writer.writerow(columns)
+    for data in steps:
+        writer.writerow([next((data[key] for key in keys if key in data), None) for keys in columns.values()])
     write_atomically(path, text.getvalue().encode())
 
 

@@ -27,7 +27,12 @@ def m001_initial(connection: Connection) -> None:
     _run_sql(connection, "m001_initial")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_initial,)
+def m002_preferences(connection: Connection) -> None:
+    """Rows of data sets know what people said of them."""
+    _run_sql(connection, "m002_preferences")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_initial, m002_preferences)
 
 
 def migrate(connection: Connection) -> list[str]:

@@ -1,0 +1,97 @@
+"""Run by torchrun in each process of a team: whether all of them together do what one does alone."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.tiny import tiny_llama
+from tests.unit.tiny_learner import shift, token_row
+from tuneloop.training.decoder import Decoder
+from tuneloop.training.distributed import ALONE, Team, join, leave, shard
+from tuneloop.training.learner import Learner
+from tuneloop.training.lora import AdaptedLinear
+from tuneloop.training.objectives import Dpo, Kto, Objective, Pair, Supervised
+from tuneloop.training.references import with_reference
+from tuneloop.training.weights import Adapter
+
+torch.set_num_threads(1)
+
+CPU = torch.device("cpu")
+NUMBERS = np.random.default_rng(0).integers(0, 250, (8, 12)).tolist()
+ROWS = [token_row([*range(30), *numbers[: 4 + index]], numbers[8:]) for index, numbers in enumerate(NUMBERS)]
+PAIRS = [
+    Pair(
+        rows=(token_row([*range(20), *numbers[:6]], numbers[6:]), token_row([*range(20), *numbers[:6]], [3, 1])),
+        good=good,
+    )
+    for numbers, good in zip(NUMBERS, [True, False] * 4, strict=True)
+]
+OBJECTIVES: list[tuple[Objective, Sequence[Any]]] = [(Supervised(), ROWS), (Dpo(), PAIRS), (Kto(), PAIRS)]
+
+
+def learner(team: Team, objective: Objective, budget: int, *, sharded: bool = False) -> Learner:
+    """A tiny model in float32 whose LoRA already changes something."""
+    model = Decoder(tiny_llama())
+    if sharded:
+        shard(model, CPU)
+    made = Learner(model, Adapter(base=Path(), seed=1), budget=budget, objective=objective, team=team)
+    shift(made, seed=2)
+    return made
+
+
+def check(team: Team, objective: Objective, units: Sequence[Any], *, sharded: bool) -> None:
+    """Three steps, the last of fewer units than there are processes, and an evaluation."""
+    # One tree alone; several, and not equally many in each process, together.
+    alone = learner(ALONE, objective, 4096)
+    member = learner(team, objective, 60, sharded=sharded)
+    if isinstance(units[0], Pair):
+        units = with_reference(Path("nowhere"), member, units, lambda: None, keep=False)
+        expected = with_reference(Path("nowhere"), alone, units, lambda: None, keep=False)
+        for one, other in zip(units, expected, strict=True):
+            assert np.allclose(one.reference, other.reference, rtol=1e-5), (one.reference, other.reference)
+    for step in (units[:5], units[2:], units[:1]):
+        found, metrics = member.step(step, 1e-3), alone.step(step, 1e-3)
+        assert math.isclose(found.loss, metrics.loss, rel_tol=1e-5), (found, metrics)
+        assert all(
+            math.isclose(found.others[name], value, rel_tol=1e-4, abs_tol=1e-5)
+            for name, value in metrics.others.items()
+        )
+    for parameter, its in zip(member.parameters, alone.parameters, strict=True):
+        assert (parameter - its).abs().max() < 1e-5
+    assert math.isclose(member.evaluate(units).loss, alone.evaluate(units).loss, rel_tol=1e-5)
+
+
+def check_memory(team: Team) -> None:
+    """A sharded model keeps its part of the layers only."""
+    model = Decoder(tiny_llama())
+    whole = sum(part.weight.nbytes for part in model.modules() if isinstance(part, AdaptedLinear))
+    shard(model, CPU)
+    weights: list[Any] = [part.weight for part in model.modules() if isinstance(part, AdaptedLinear)]
+    kept = sum(weight.to_local().nbytes for weight in weights)
+    assert kept * team.size == whole
+
+
+def main() -> None:
+    """All checks."""
+    team = join()
+    assert (team.size, team.local_size) == (2, 2)
+    assert (team.least(team.rank), team.most(team.rank), team.led(team.rank + 0.5)) == (0, 1, 0.5)
+    assert [team.any(team.rank == 1), team.any(False)] == [True, False]
+    for objective, units in OBJECTIVES:
+        check(team, objective, units, sharded=False)
+    for objective, units in OBJECTIVES:
+        check(team, objective, units, sharded=True)
+    check_memory(team)
+    leave()
+    sys.stdout.write(f"process {team.rank} is content\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Methods of fine-tuning and their hyperparameters: read from a request as OpenAI has it, checked by name and range.
+
+OpenAI's are n_epochs, batch_size and learning_rate_multiplier, and beta for dpo; kto takes what dpo does. The rest is
+ours, and any method takes it. What is missing, null or "auto" is left to the training run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, cast, get_args
+
+from tuneloop.errors import InvalidInput
+from tuneloop.graders import GRADERS
+from tuneloop.protocols import Method, Schedule, Tuning
+from tuneloop.types import Json
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+#: the value as the training run wants it. Raises ValueError with words for what is allowed.
+_Reader = Callable[[Json], Json]
+
+
+def read(request: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]:
+    """The method that a request names, and its hyperparameters: "auto" for those of OpenAI's that are not given, and
+    ours where they are given. Raises InvalidInput that names the parameter.
+    """
+    method = request.get("method") or {"type": "supervised"}
+    kind = method.get("type") if isinstance(method, Mapping) else None
+    if kind not in METHODS:
+        offered = ", ".join(map(repr, METHODS))
+        refused = "method 'reinforcement' is not offered" if kind == "reinforcement" else f"unknown method {kind!r}"
+        raise InvalidInput(f"{refused}; 'method.type' must be one of {offered}", param="method.type")
+    inner = method.get(kind)
+    # OpenAI's older place for them is the request itself.
+    given = {**_object(request, "hyperparameters"), **_object(inner or {}, "hyperparameters", f"method.{kind}")}
+    return cast(Method, kind), _checked(cast(Method, kind), given)
+
+
+def shape(method: Method, hyperparameters: Mapping[str, Json]) -> dict[str, Json]:
+    """The method as OpenAI's jobs show it."""
+    return {"type": method, method: {"hyperparameters": dict(hyperparameters)}}
+
+
+def with_numbers(hyperparameters: Mapping[str, Json], numbers: Mapping[str, Json]) -> dict[str, Json]:
+    """The hyperparameters with what a run has used in place of "auto"."""
+    return {name: numbers.get(name, value) for name, value in hyperparameters.items()}
+
+
+def _object(outer: Json, name: str, where: str = "") -> Mapping[str, Any]:
+    if not isinstance(outer, Mapping):
+        raise InvalidInput(f"'{where}' must be an object", param=where)
+    value = outer.get(name)
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInput(f"'{name}' must be an object", param=name)
+    return value or {}
+
+
+def _checked(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
+    standard = {**_STANDARD, **(_PREFERENCE if method != "supervised" else {})}
+    for name in given:
+        if name not in standard and name not in _OURS:
+            raise InvalidInput(_unknown(method, name, [*standard, *_OURS]), param=f"hyperparameters.{name}")
+    named = {name: value for name, value in given.items() if value is not None and value != "auto"}
+    found = {name: _value(name, reader, named.get(name)) for name, reader in standard.items()}
+    found |= {name: _value(name, reader, named[name]) for name, reader in _OURS.items() if name in named}
+    if found.get("tuning") == "full" and (pointless := sorted(_LORA & found.keys())):
+        message = f"'{pointless[0]}' is about adapters: leave it out, or 'tuning': 'full'"
+        raise InvalidInput(message, param=f"hyperparameters.{pointless[0]}")
+    return found
+
+
+def _value(name: str, reader: _Reader, value: Json) -> Json:
+    if value is None:
+        return "auto"
+    try:
+        return reader(value)
+    except ValueError as error:
+        raise InvalidInput(f"'{name}' must be {error}, not {value!r}", param=f"hyperparameters.{name}") from None
+
+
+def _unknown(method: Method, name: str, known: list[str]) -> str:
+    if name in _PREFERENCE:
+        return f"the hyperparameter {name!r} belongs to the methods 'dpo' and 'kto', not to {method!r}"
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return f"unknown hyperparameter {name!r}; {hint}"
+
+
+def _whole(low: int, high: int) -> _Reader:
+    def read_whole(value: Json) -> int:
+        if not _is_number(value) or not low <= value <= high or value != int(value):
+            raise ValueError(f'"auto" or a whole number from {low} to {high}')
+        return int(value)
+
+    return read_whole
+
+
+def _number(low: float, high: float, *, above: bool = False) -> _Reader:
+    """`above`: the number must be above `low`, which it may equal otherwise."""
+
+    def read_number(value: Json) -> float:
+        if not _is_number(value) or not low <= value <= high or (above and value == low):
+            least = f"above {low:g}, at most" if above else f"from {low:g} to"
+            raise ValueError(f'"auto" or a number {least} {high:g}')
+        return float(value)
+
+    return read_number
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _one_of(*names: str) -> _Reader:
+    def read_name(value: Json) -> str:
+        if value not in names:
+            raise ValueError(f"one of {', '.join(names)}")
+        return str(value)
+
+    return read_name
+
+
+def _truth(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _names(value: Json) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
+        raise ValueError('a list of names of linear layers, such as ["q_proj", "v_proj"]')
+    return list(dict.fromkeys(value))
+
+
+_STANDARD: Mapping[str, _Reader] = {
+    "n_epochs": _whole(1, 50),
+    "batch_size": _whole(1, 256),
+    "learning_rate_multiplier": _number(0, 1e4, above=True),
+}
+_PREFERENCE: Mapping[str, _Reader] = {"beta": _number(0, 2, above=True)}
+_OURS: Mapping[str, _Reader] = {
+    "tuning": _one_of(*get_args(Tuning)),
+    "lora_rank": _whole(1, 256),
+    "lora_alpha": _number(0, 1024, above=True),
+    "lora_targets": _names,
+    "quantize": _truth,
+    "schedule": _one_of(*get_args(Schedule)),
+    "warmup": _number(0, 0.5),
+    "weight_decay": _number(0, 1),
+    "patience": _whole(1, 50),
+    "grader": _one_of(*GRADERS),
+}
+#: ours that make no sense where every weight is trained
+_LORA = frozenset({"lora_rank", "lora_alpha", "lora_targets", "quantize"})
