@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow check fix docs bench bench-gateway lock clean
+.PHONY: help demo serve test test-slow test-gpu check fix docs bench bench-gateway lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
@@ -23,6 +23,9 @@ serve: $(RUNTIME)  ## the gateway and the API
 
 test: check  ## the checks, then all tests but the slow ones
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
+
+test-gpu: $(DEV)  ## the tests that need a GPU, and how fast it trains
+	$(BIN)/pytest -m gpu $(ARGS)
 
 test-slow: $(DEV)  ## the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)

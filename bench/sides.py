@@ -11,12 +11,14 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from bench.adapter import write_adapter
 from tuneloop.chat import load_chat
@@ -47,6 +49,8 @@ class Run:
     losses: Sequence[float]
     #: bytes
     peak_memory: int
+    #: share of the machine's processor time that went to other work meanwhile
+    disturbed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,14 @@ def run_tuneloop(task: Task, folder: Path) -> tuple[Run, float]:
         "schedule": "constant",
         "warmup": 0.0,
     }
-    peak_memory = _run_child([sys.executable, "-m", "tuneloop.training"], folder, spec)
+    peak_memory, disturbed = _run_child([sys.executable, "-m", "tuneloop.training"], folder, spec)
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     first = next(index for index, event in enumerate(events) if event["type"] == "metrics")
     steps = [event for event in events if event["type"] == "metrics"]
     times = [events[first - 1]["created_at"], *(step["created_at"] for step in steps)]
     seconds = [after - before for before, after in itertools.pairwise(times)]
     losses = [step["data"]["train_loss"] for step in steps]
-    return Run(seconds, losses, peak_memory), steps[0]["data"]["learning_rate"]
+    return Run(seconds, losses, peak_memory, disturbed), steps[0]["data"]["learning_rate"]
 
 
 def run_trl(task: Task, folder: Path, python: str, learning_rate: float) -> tuple[Run, dict[str, str]]:
@@ -111,9 +115,9 @@ def run_trl(task: Task, folder: Path, python: str, learning_rate: float) -> tupl
         for row in itertools.chain(*task.batches()):
             labels = np.where(row.weights > 0, row.tokens, -100)
             file.write(json.dumps({"input_ids": row.tokens.tolist(), "labels": labels.tolist()}) + "\n")
-    peak_memory = _run_child([python, "-m", "bench.trl_peer"], folder, spec, _TRL_ENVIRONMENT)
+    peak_memory, disturbed = _run_child([python, "-m", "bench.trl_peer"], folder, spec, _TRL_ENVIRONMENT)
     result = json.loads((folder / "result.json").read_text())
-    return Run(result["seconds"], result["losses"], peak_memory), result["versions"]
+    return Run(result["seconds"], result["losses"], peak_memory, disturbed), result["versions"]
 
 
 def run_peak(task: Task, folder: Path) -> dict[str, float]:
@@ -139,10 +143,14 @@ def count_distinct(rows: Sequence[TokenRow]) -> tuple[int, int]:
 
 def _run_child(
     command: Sequence[str], folder: Path, spec: Mapping[str, Any], environment: Mapping[str, str] | None = None
-) -> int:
-    """Run `command FOLDER` to its end and return the most bytes it held. Raises SystemExit when it fails."""
+) -> tuple[int, float]:
+    """Run `command FOLDER` to its end: the most bytes it held, and what share of the processor time others had.
+
+    Raises SystemExit when it fails.
+    """
     folder.mkdir()
     (folder / "spec.json").write_text(json.dumps(spec))
+    began, idle = time.monotonic(), _idle_seconds()
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [*command, str(folder)], stdout=output, stderr=output, env={**os.environ, **(environment or {})}
@@ -152,4 +160,12 @@ def _run_child(
     if process.returncode:
         said = (folder / "output").read_text(errors="replace")[-2000:]
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    available = (time.monotonic() - began) * psutil.cpu_count()
+    others = available - (_idle_seconds() - idle) - usage.ru_utime - usage.ru_stime
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), max(0.0, others / available)
+
+
+def _idle_seconds() -> float:
+    """Processor time that nothing has used since the machine was started, over all cores."""
+    times = psutil.cpu_times()
+    return float(times.idle + getattr(times, "iowait", 0.0))

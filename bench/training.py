@@ -38,6 +38,9 @@ SETS = ("support_banking77", "json_snips", "api_sgd", "script_plays")
 SAMPLE = Path(__file__).parent.parent / "tuneloop" / "demo" / "sample_log.jsonl.gz"
 MODEL = "smollm2-135m-instruct"
 
+#: share of the processor for other work above which figures mean little
+_DISTURBED = 0.05
+
 
 def compare(task: Task, rounds: int, trl_python: str | None) -> dict[str, Any]:
     """Run both in turn; the figures of a set."""
@@ -76,6 +79,7 @@ def summary(runs: Sequence[Run], rows: int) -> dict[str, Any]:
     return {
         "examples_per_s": rows / statistics.median(sum(run.seconds) for run in runs),
         "peak_memory": max(run.peak_memory for run in runs),
+        "disturbed": max(run.disturbed for run in runs),
         "rounds": [asdict(run) for run in runs],
     }
 
@@ -138,6 +142,8 @@ def show(name: str, figures: Mapping[str, Any]) -> None:
                 f"  {side:9} {run['examples_per_s']:7.2f} examples/s   {run['peak_memory'] / 2**30:5.2f} GiB   "
                 f"loss {' '.join(f'{loss:.4f}' for loss in losses)}"
             )
+            if run["disturbed"] > _DISTURBED:
+                print(f"            other work had {run['disturbed']:.0%} of the processor: measure again without it")
     if "trl" in figures:
         print(f"  ratio     {figures['ratio']:7.1f}   last loss differs by {figures['loss_differences'][-1]:.2%}")
     peak = figures["peak"]

@@ -1,10 +1,21 @@
 """TRL's SFTTrainer in its fastest configuration, on what spec.json says: `python -m bench.trl_peer FOLDER`.
 
-Tried on 2 cores without a GPU, support_banking77, examples a second: bfloat16 weights under bfloat16 autocast, one row
-at a time 0.47; float32 weights under autocast, which is TRL's default 0.45; bfloat16 weights, the adapter too, without
-autocast 0.47, the adapter in float32 0.27. Two rows at once 0.39, eight 0.27: one row needs no padding and no mask, and
-its attention is the kernel's causal one. Packing 0.24, padding-free 0.19, eager attention 0.25. Logits are computed for
-targets only, as TRL does by itself. Memory that is kept instead of given back (_ENVIRONMENT) makes 0.47 of 0.33.
+Tried on 2 cores without a GPU, rows of 770 tokens (support_banking77), examples a second in the fastest forward and
+backward pass of each trial, since the machine had other work too. "kept" is memory that malloc keeps instead of giving
+it back to the kernel after each tensor (bench/sides.py).
+
+    bfloat16 weights and autocast, float32 adapter, one row at a time    0.40    kept 0.53
+    the same, two rows at a time                                         0.31    kept 0.49
+    the same, eight rows at a time (10 GiB)                              0.27
+    bfloat16 weights and adapter, no autocast, one row                   0.39    kept 0.50
+    bfloat16 weights, float32 adapter, no autocast, one row              0.30
+    float32 weights and autocast (TRL's default), one row                0.36    kept 0.48
+    the same, eight rows at a time (14 GiB)                              0.19
+    packing, padding-free, eager attention: 0.33 kept, 0.26 kept, 0.32
+
+One row needs no padding and no mask, so that its attention is the kernel's causal one. Spinning or sleeping OpenMP
+threads, bound threads and huge pages were no faster. Compiling (torch_compile) had not ended after five minutes. Logits
+are computed for targets only, as TRL does by itself. Sixteen rows at a time on a GPU is a guess, not measured.
 """
 
 from __future__ import annotations

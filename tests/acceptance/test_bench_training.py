@@ -24,6 +24,7 @@ def test_our_side_and_the_peak(tmp_path: Path) -> None:
     assert len(run.seconds) == len(run.losses) == 3
     assert min(run.seconds) > 0
     assert run.peak_memory > 2**26
+    assert 0 <= run.disturbed < 1
     assert learning_rate == pytest.approx(2e-4, rel=0.05)
 
     # The tokens of a step depend on which rows meet in it: TRL is handed the steps that our run takes.

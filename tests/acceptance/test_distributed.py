@@ -93,8 +93,8 @@ def test_a_run_of_a_team_goes_on_to_the_same_result_when_killed(
     # Products in bfloat16 round differently in trees of other rows.
     expected = train(alone, EventLog(alone / "events.jsonl"), lambda: False)
     assert result(straight)["hyperparameters"] == expected.hyperparameters
-    for (number, loss, _), (its_number, its_loss, _) in zip(steps(straight), steps(alone), strict=True):
-        assert (number, loss) == (its_number, pytest.approx(its_loss, rel=0.05))
+    losses, its_losses = ([loss for _, loss, _ in steps(folder)] for folder in (straight, alone))
+    assert losses == pytest.approx(its_losses, rel=0.05)
 
 
 def test_a_team_with_wrong_data_says_what_is_to_blame(
@@ -106,7 +106,7 @@ def test_a_team_with_wrong_data_says_what_is_to_blame(
     assert [event["level"] for event in events(folder)] == ["info", "error"]
 
 
-def test_a_team_whose_launcher_is_killed_or_orphaned_stops_at_a_checkpoint(make_run: MakeRun) -> None:
+def test_a_team_whose_parent_died_stops_at_a_checkpoint(make_run: MakeRun) -> None:
     folder = make_run("run", n_epochs=100)
     parent = subprocess.Popen([sys.executable, "-c", _PARENT, sys.executable, LAUNCH, str(folder)])
     wait_for_step(folder, 2)

@@ -86,8 +86,9 @@ def test_without_the_sets_it_is_the_sample_log(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_median_round_counts() -> None:
-    runs = [Run([seconds, seconds], [1.0, 0.5], memory) for seconds, memory in ((1.0, 5), (9.0, 7), (2.0, 6))]
+    measured = ((1.0, 5, 0.0), (9.0, 7, 0.4), (2.0, 6, 0.1))
+    runs = [Run([seconds, seconds], [1.0, 0.5], memory, disturbed) for seconds, memory, disturbed in measured]
     figures = summary(runs, rows=32)
     assert figures["examples_per_s"] == 8
-    assert figures["peak_memory"] == 7
+    assert (figures["peak_memory"], figures["disturbed"]) == (7, 0.4)
     assert figures["rounds"][1]["seconds"] == [9.0, 9.0]

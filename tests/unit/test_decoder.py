@@ -61,9 +61,8 @@ def tiny(family: str, **more: Any) -> Any:
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=8,
         max_position_embeddings=1024,
-        **({"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1} | FAMILIES.get(family, {}) | more),
+        **({"head_dim": 8, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1} | FAMILIES.get(family, {}) | more),
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)

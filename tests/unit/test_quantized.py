@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from tests.tiny import tiny_llama
+from tests.tiny import tiny_llama, write_tiny_model
 from tests.unit.tiny_learner import token_row
 from tuneloop.errors import InvalidInput
 from tuneloop.training.decoder import Decoder
 from tuneloop.training.lora import AdaptedLinear, add_lora, lora_parameters
 from tuneloop.training.loss import linear_cross_entropy
 from tuneloop.training.quantized import FourBit
-from tuneloop.training.tree import pack
+from tuneloop.training.records import EventLog, read_metrics
+from tuneloop.training.run import train
+from tuneloop.training.tree import Tree, pack
 
 pytest.importorskip("bitsandbytes")
 
@@ -72,7 +76,7 @@ def decoder(*, quantized: bool) -> Decoder:
             part.quantize(CPU)
         elif isinstance(part, AdaptedLinear):
             part.weight.copy_(FourBit(part.weight).dense())
-    add_lora(made, seed=0)
+    add_lora(made, seed=0, rank=4)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for _, _, b in lora_parameters(made):
@@ -98,13 +102,48 @@ def test_loss_and_gradients_are_those_of_the_weights_it_stands_for(limit: float)
 
 def test_full_weights_are_let_go() -> None:
     tree = pack([token_row([1, 2, 3], [4])])
-    shapes = {part.weight.shape for part in decoder(quantized=False).modules() if isinstance(part, AdaptedLinear)}
-    for quantized in (True, False):
-        model, kept = decoder(quantized=quantized), set[torch.Size]()
-        with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.add(one.shape) or one, lambda one: one):  # noqa: B023
-            model(tree)
-        kept.update(part.shape for part in model.parameters())
-        assert bool(shapes & kept) != quantized
+    model = decoder(quantized=False)
+    shapes = {part.weight.shape for part in model.modules() if isinstance(part, AdaptedLinear)}
+    assert shapes <= kept(model, tree)
+    assert not shapes & kept(decoder(quantized=True), tree)
+
+
+def kept(model: Decoder, tree: Tree) -> set[torch.Size]:
+    """Shapes of what is there between the way forward and that back."""
+    found = {part.shape for part in model.parameters()}
+
+    def look(tensor: torch.Tensor) -> torch.Tensor:
+        found.add(tensor.shape)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(look, lambda tensor: tensor):
+        model(tree)
+    return found
+
+
+def test_a_run_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        {"messages": [{"role": "user", "content": str(index)}, {"role": "assistant", "content": "odd"}]}
+        for index in range(12)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    spec = {
+        "model": str(write_tiny_model(tmp_path / "model")),
+        "training_file": str(tmp_path / "train.jsonl"),
+        "n_epochs": 3,
+        "threads": 1,
+        "quantize": True,
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    events = tmp_path / "events.jsonl"
+    with monkeypatch.context() as without, pytest.raises(InvalidInput, match="bitsandbytes"):
+        without.setitem(sys.modules, "bitsandbytes.functional", None)
+        train(tmp_path, EventLog(events), lambda: False)
+    train(tmp_path, EventLog(events), lambda: False)
+    losses = [one["train_loss"] for one in read_metrics(events)]
+    assert losses[-1] < losses[0]
+    # Served as every adapter, on the base model as it is.
+    assert {"adapter.gguf", "adapter_model.safetensors"} <= {path.name for path in (tmp_path / "adapter").iterdir()}
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 
 from tuneloop.errors import Unavailable
@@ -107,7 +107,7 @@ def _ask_pip(requirement: str) -> _Location:
 
 def _pip(*arguments: str) -> str:
     """Run pip and return what it printed. Environments made by uv have none; uv can lend one."""
-    if find_spec("pip"):
+    if any(metadata.distributions(name="pip")):
         command = [sys.executable, "-m", "pip"]
     elif pip := shutil.which("pip"):
         command = [pip]

@@ -219,7 +219,7 @@ class Decoder(nn.Module):
         queries, inverse = np.unique(nodes, return_inverse=True)
         again = torch.is_grad_enabled() and self.bytes_of(tree) > self.limit
         hidden = self.compute(tree.tokens, self.paths(tree, queries), queries, again=again)
-        return hidden[torch.from_numpy(inverse).to(hidden.device)]
+        return hidden[torch.from_numpy(inverse).to(hidden.device, non_blocking=True)]
 
     def paths(self, tree: Tree, queries: Ints) -> list[Paths]:
         """Of each layer; only `queries`, in ascending order, ask in the last one."""
@@ -234,10 +234,10 @@ class Decoder(nn.Module):
         With `again` each layer is computed anew for its gradient, in place of keeping what is inside it.
         """
         device = self.head.device
-        hidden = self.embedding(torch.from_numpy(tokens).to(device)).to(self.dtype)
+        hidden = self.embedding(torch.from_numpy(tokens).to(device, non_blocking=True)).to(self.dtype)
         for layer, its in zip(self.layers[:-1], paths, strict=False):
             hidden = _run(layer, again, hidden, its)
-        asking = None if queries is None else torch.from_numpy(queries).to(device)
+        asking = None if queries is None else torch.from_numpy(queries).to(device, non_blocking=True)
         return cast(Tensor, self.norm(_run(self.layers[-1], again, hidden, paths[-1], asking)))
 
     def angles(self, index: int, positions: Ints) -> tuple[Tensor, Tensor]:
@@ -245,7 +245,7 @@ class Decoder(nn.Module):
         speeds."""
         rotary: Any = self.rotary
         like = torch.empty(0, dtype=self.dtype, device=self.head.device)
-        where = torch.from_numpy(positions).to(like.device)[None]
+        where = torch.from_numpy(positions).to(like.device, non_blocking=True)[None]
         per_kind = hasattr(rotary, "layer_types")
         cos, sin = rotary(like, where, self.kinds[index]) if per_kind else rotary(like, where)
         half = cos.shape[-1] // 2

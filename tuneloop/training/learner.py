@@ -122,4 +122,4 @@ class Learner:
         return -torch.segment_reduce(terms, "sum", lengths=torch.from_numpy(tree.counts), unsafe=True)
 
     def _put(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.head.device)
+        return torch.from_numpy(array).to(self.head.device, non_blocking=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import sys
@@ -17,9 +16,6 @@ from tuneloop.training.decoder import Decoder
 # Distinct tokens computed at once: more gains little once products are large, and memory grows with it.
 _LARGEST_BUDGET = 4096
 _SMALLEST_BUDGET = 256
-
-# Of mallopt(3).
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 #: tokens that a token sees on average, where memory has to be thought of before the rows are known
 _USUAL_SIGHT = 512
@@ -81,20 +77,6 @@ def peak_memory(device: torch.device) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep what is freed for what is taken next, where there is a glibc.
-
-    It would give large blocks back to the kernel, which hands them out again page by page, filled with zeros: a third
-    of the time of a step.
-    """
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-    except OSError:
-        return
-    for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
-        libc.mallopt(option, 2**31 - 1)
 
 
 def token_budget(model: Decoder) -> int:
