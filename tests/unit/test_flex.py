@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._higher_order_ops.flex_attention import flex_attention as eager_flex_attention
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+from torch.nn.functional import scaled_dot_product_attention
 
 from tests.unit.test_decoder import ROWS, WORDS, adapted, assert_same, row, tiny
 from tuneloop.training.attention import tree_attention, tree_blocks
-from tuneloop.training.flex import BLOCK, FlexMask, find_kernel
+from tuneloop.training.decoder import Decoder
+from tuneloop.training.flex import BLOCK, FlexMask, find_kernel, kernel_error
 from tuneloop.training.tree import Ints, TokenRow, Tree, pack
+from tuneloop.training.writing import write_answers
 
 torch.set_num_threads(1)
 
@@ -125,6 +128,15 @@ def test_loss_and_gradients_through_flex_attention_are_those_of_the_separate_row
             assert_same(decoder, peft, rows)
 
 
+def test_answers_are_written_through_it() -> None:
+    decoder = Decoder(tiny("mistral"))
+    prompts = [np.array([1, 2, 3, last]) for last in range(4)]
+    answers = []
+    for decoder.flex in (kernel, None):
+        answers.append(write_answers(decoder, prompts, budget=64, max_tokens=5, stop=()))
+    assert answers[0] == answers[1]
+
+
 def test_a_run_compiles_few_kernels() -> None:
     counted = 0
 
@@ -147,3 +159,14 @@ def test_a_run_compiles_few_kernels() -> None:
 
 def test_without_a_gpu_there_is_no_kernel() -> None:
     assert find_kernel(CPU, torch.float32, heads=4, kv_heads=2, width=16, softcap=None) is None
+
+
+@pytest.mark.parametrize("softcap", [None, 5.0])
+def test_a_wrong_kernel_is_noticed(softcap: float | None) -> None:
+    def forgets_the_mask(q: Tensor, k: Tensor, v: Tensor, *, enable_gqa: bool, **_: Any) -> Tensor:
+        return scaled_dot_product_attention(q, k, v, enable_gqa=enable_gqa, scale=1.0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch's own
+        assert kernel_error(kernel, CPU, torch.float32, (4, 2, 16), softcap) < 1e-5
+        assert kernel_error(forgets_the_mask, CPU, torch.float32, (4, 2, 16), softcap) > 0.1

@@ -29,7 +29,7 @@ BLOCK = 128
 _SHORTEST = 512
 
 #: how far attention and its gradients may be from those of matrix products, relative to their size
-_TOLERANCE = {torch.bfloat16: 0.03, torch.float32: 0.01}
+_TOLERANCE = {torch.bfloat16: 0.05, torch.float32: 0.01}
 
 #: flex_attention, or what has its arguments
 Kernel = Callable[..., Any]
@@ -141,7 +141,7 @@ def find_kernel(
     if device.type != "cuda":
         return None
     try:
-        error = _error(_compiled(), device, dtype, (heads, kv_heads, width), softcap)
+        error = kernel_error(_compiled(), device, dtype, (heads, kv_heads, width), softcap)
     except Exception as problem:  # a compiler may raise anything
         _log.warning("FlexAttention does not work here, training is slower without it: %s", problem)
         return None
@@ -151,7 +151,7 @@ def find_kernel(
     return _compiled()
 
 
-def _error(
+def kernel_error(
     kernel: Kernel,
     device: torch.device,
     dtype: torch.dtype,

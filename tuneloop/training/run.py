@@ -54,7 +54,8 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
     # 2) Load the model, and what it is compared with.
     torch.set_num_threads(spec.threads or max(1, physical_cores() // team.local_size))
     device = best_device()
-    model = load_decoder(Path(spec.model), device, best_dtype(device), quantize=spec.quantize, place=team.place)
+    dtype = torch.bfloat16 if team.any(best_dtype(device) == torch.bfloat16) else torch.float32
+    model = load_decoder(Path(spec.model), device, dtype, quantize=spec.quantize, place=team.place)
     learner = Learner(
         model,
         weights,
