@@ -26,14 +26,13 @@ from tuneloop.examples import read_examples
 from tuneloop.training.tree import TokenRow, epoch_batches
 
 ROWS_A_STEP = 16
-TRL_CONFIGURATION = "bfloat16 weights and autocast, float32 adapter, one row at a time, sdpa, memory kept by malloc"
+TRL_CONFIGURATION = "bfloat16 weights and autocast, float32 adapter, one row at a time, sdpa"
 
 _SEED = 0
 #: of Tuneloop's own learning rate, which is for real runs; this one is near 2e-4, as in TRL's examples
 _MULTIPLIER = 0.07
-# Without these, C's allocator hands each tensor back to the kernel and has it cleared again.
-_TRL_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
+#: has glibc keep memory that it would give back to the kernel and have cleared again
+KEPT_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
@@ -115,7 +114,7 @@ def run_trl(task: Task, folder: Path, python: str, learning_rate: float) -> tupl
         for row in itertools.chain(*task.batches()):
             labels = np.where(row.weights > 0, row.tokens, -100)
             file.write(json.dumps({"input_ids": row.tokens.tolist(), "labels": labels.tolist()}) + "\n")
-    peak_memory, disturbed = _run_child([python, "-m", "bench.trl_peer"], folder, spec, _TRL_ENVIRONMENT)
+    peak_memory, disturbed = _run_child([python, "-m", "bench.trl_peer"], folder, spec, {"HF_HUB_OFFLINE": "1"})
     result = json.loads((folder / "result.json").read_text())
     return Run(result["seconds"], result["losses"], peak_memory, disturbed), result["versions"]
 

@@ -28,7 +28,17 @@ from typing import Any
 
 import psutil
 
-from bench.sides import ROWS_A_STEP, TRL_CONFIGURATION, Run, Task, make_task, run_peak, run_trl, run_tuneloop
+from bench.sides import (
+    KEPT_MEMORY,
+    ROWS_A_STEP,
+    TRL_CONFIGURATION,
+    Run,
+    Task,
+    make_task,
+    run_peak,
+    run_trl,
+    run_tuneloop,
+)
 from tuneloop import settings
 from tuneloop.importers import formats, lines
 from tuneloop.loop import Loop
@@ -164,6 +174,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often both run, in turn; the median counts")
     parser.add_argument("--skip-trl", action="store_true", help="only ours")
     parser.add_argument("--trl-python", default=sys.executable, help="the Python that has TRL, if another")
+    parser.add_argument("--keep-memory", action="store_true", help="have glibc keep freed memory, on both sides")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
     if options.rows < ROWS_A_STEP or options.rounds < 1:
@@ -174,9 +185,17 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Compare on each set, and say and write what came out."""
     options = arguments()
+    if options.keep_memory:
+        os.environ.update(KEPT_MEMORY)
     model = Loop(settings=settings.load()).ensure(MODEL).path
     trl_python = None if options.skip_trl else _find_trl(options.trl_python)
-    described = {"model": MODEL, "rows_a_step": ROWS_A_STEP, "epochs": 1, "trl": TRL_CONFIGURATION}
+    described = {
+        "model": MODEL,
+        "rows_a_step": ROWS_A_STEP,
+        "epochs": 1,
+        "trl": TRL_CONFIGURATION,
+        "keep_memory": options.keep_memory,
+    }
     report: dict[str, Any] = {"machine": machine(), "settings": described, "sets": {}}
     for name, messages in read_sets(options.data, options.sets, options.rows):
         with tempfile.TemporaryDirectory() as folder:

@@ -83,7 +83,7 @@ def test_rows_without_targets_change_nothing() -> None:
     subject = learner()
     metrics = subject.accumulate([row(3, [1], [2], 0.0)])
     assert metrics.loss == 0.0
-    assert all(parameter.grad is None for parameter in subject.parameters)
+    assert not subject.gradient.any()
 
 
 def test_a_learner_goes_on_from_its_state_as_if_nothing_had_happened() -> None:

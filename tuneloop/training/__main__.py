@@ -73,6 +73,9 @@ def _train(folder: Path, orphaned: threading.Event, team: Team | None = None) ->
     # (27 s a step), threads that sleep at once wake too late (1.8 s, against 1.6 s with a short spin). OpenMP reads
     # this when torch is imported, which takes seconds, so that the first event comes before it.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # oneDNN keeps a program for each shape of product it has seen, and every step has shapes of its own: 1,024 of them
+    # took 1 GB.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     from tuneloop.training.distributed import ALONE
     from tuneloop.training.epochs import Interrupted
     from tuneloop.training.run import train

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 from tuneloop.training.checkpoints import Checkpoints
 from tuneloop.training.decoder import Decoder
@@ -104,16 +104,10 @@ class Team:
         """Go on when all processes have come this far."""
         self.least(0)
 
-    def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Put the sum over all processes in place of each gradient."""
-        if self.size == 1:
-            return
-        found = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
-        together = torch.cat([gradient.flatten() for gradient in found])
-        distributed.all_reduce(together)
-        parts = torch.split(together, [one.numel() for one in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+    def add(self, numbers: Tensor) -> None:
+        """Put the sum over all processes in place of numbers."""
+        if self.size > 1:
+            distributed.all_reduce(numbers)
 
     def events(self, path: Path) -> EventLog:
         """The log of events, in which only the first process writes."""

@@ -80,5 +80,5 @@ def _weights(layer: Any) -> int:
 def _time(learner: Learner, batch: Sequence[Unit]) -> float:
     start = time.perf_counter()
     learner.accumulate(batch)
-    learner.optimizer.zero_grad(set_to_none=True)
+    learner.gradient.zero_()
     return time.perf_counter() - start

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from tuneloop.training.decoder import Decoder
 from tuneloop.training.distributed import ALONE, Team
@@ -38,6 +38,11 @@ class Learner:
         The learners of a `team` are given the same units, and tell the same.
         """
         self.parameters = weights.prepare(model)
+        # Gradients lie side by side, so that they are measured, cut and added up over a team as one.
+        self.gradient = torch.zeros(sum(one.numel() for one in self.parameters), device=model.head.device)
+        sizes = [one.numel() for one in self.parameters]
+        for parameter, part in zip(self.parameters, torch.split(self.gradient, sizes), strict=True):
+            parameter.grad = part.view_as(parameter)
         self.model = model
         self.budget = budget
         self.team = team
@@ -49,18 +54,18 @@ class Learner:
 
     def step(self, units: Sequence[Unit], learning_rate: float) -> Metrics:
         """One optimiser step on all `units`, whatever number of trees they take."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.gradient.zero_()
         metrics = self.accumulate(units)
-        nn.utils.clip_grad_norm_(self.parameters, _MAX_GRADIENT_NORM)
+        self.gradient.mul_((_MAX_GRADIENT_NORM / (self.gradient.norm() + 1e-6)).clamp(max=1.0))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
         return metrics
 
     def accumulate(self, units: Sequence[Unit]) -> Metrics:
-        """Metrics of `units`, the gradient of their loss added to the parameters'."""
+        """Metrics of `units`, the gradient of their loss added to `gradient`."""
         metrics = self.objective.measure(self, units, learn=True)
-        self.team.add_gradients(self.parameters)
+        self.team.add(self.gradient)
         return metrics
 
     @torch.no_grad()
