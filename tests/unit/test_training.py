@@ -155,7 +155,7 @@ def test_what_the_machine_can_do_is_measured() -> None:
 
 def test_the_budget_fits_the_memory_and_longer_rows_are_computed_layer_by_layer() -> None:
     model = Decoder(tiny_llama())
-    assert token_budget(model) == 4096
+    assert token_budget(model) == 3072
     tree = pack([token_row(list(range(200)), [2])])
     assert 0 < model.bytes_of(tree) < model.limit <= free_memory(CPU)
 

@@ -70,9 +70,9 @@ def _train(folder: Path, orphaned: threading.Event, team: Team | None = None) ->
     events = EventLog(log) if team is None else team.events(log)
     events.message("Loading the data and the base model")
     # Threads that spin while they wait starve each other when the cores are shared, as with a server beside the run
-    # (27 s a step), threads that sleep at once wake too late (1.8 s, against 1.6 s with a short spin). OpenMP reads
+    # (27 s a step), threads that sleep at once wake too late (1.7 s, against 1.3 s with a short spin). OpenMP reads
     # this when torch is imported, which takes seconds, so that the first event comes before it.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # oneDNN keeps a program for each shape of product it has seen, and every step has shapes of its own: 1,024 of them
     # took 1 GB.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")

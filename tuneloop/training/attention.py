@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tuneloop.training.tree import Ints, Tree
 
-_BLOCK = 256
+_BLOCK = 192
 
 
 @dataclass(frozen=True, slots=True)

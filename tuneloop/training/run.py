@@ -25,6 +25,7 @@ from tuneloop.training.learner import Learner
 from tuneloop.training.machine import (
     best_device,
     best_dtype,
+    keep_freed_memory,
     peak_memory,
     physical_cores,
     token_budget,
@@ -52,6 +53,7 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
     weights = choose_weights(spec, chosen.lora_rank, chosen.lora_alpha)
 
     # 2) Load the model, and what it is compared with.
+    keep_freed_memory()
     torch.set_num_threads(spec.threads or max(1, physical_cores() // team.local_size))
     device = best_device()
     dtype = torch.bfloat16 if team.any(best_dtype(device) == torch.bfloat16) else torch.float32
