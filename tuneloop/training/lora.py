@@ -2,7 +2,8 @@
 
 Kept in peft's file format, but not trained through peft's layers: here layers that read the same input are one product,
 the thin products of all of them are two, they run in the type of the frozen weights (bfloat16) from a float32 master
-copy, and are added in place.
+copy. What they add is added before anything is rounded: to a sum that is bfloat16 already, everything smaller than half
+of its last digit would be lost, and that is all that a LoRA adds in its first steps.
 """
 
 from __future__ import annotations
@@ -26,28 +27,41 @@ _PREFIX = "base_model.model."
 
 
 class _Product(torch.autograd.Function):
-    """x W' + (x A') B' + base for x (n, in), W (out, in), A (r, in), B (out, r), base (n, out), (out,) or None."""
+    """x W' + (x A') B' + base, as one product [x, x A'] [W, B]', rounded once.
+
+    x (n, in), W (out, in), A (r, in), B (out, r), base (n, out), (out,) or None. `wide` is [W, B] without the B yet,
+    where the weights are kept so.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | FourBit, a: Tensor | None, b: Tensor | None, base: Tensor | None
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | FourBit,
+        a: Tensor | None,
+        b: Tensor | None,
+        base: Tensor | None,
+        wide: Tensor | None,
     ) -> Tensor:
         ctx.four_bit = weight if isinstance(weight, FourBit) else None
-        dense = _dense(weight, x.dtype)
-        out = x @ dense.T if base is None else torch.addmm(base, x, dense.T)
-        inner = None
+        ctx.width, ctx.vector_base = x.shape[1], base is not None and base.dim() == 1
         if a is not None and b is not None:
-            inner = x @ a.T
-            out.addmm_(inner, b.T)
-        ctx.save_for_backward(x, weight if ctx.four_bit is None else None, a, b, inner)
-        ctx.vector_base = base is not None and base.dim() == 1
-        return out
+            x = torch.cat([x, x @ a.T], dim=1)
+            if wide is None:
+                wide = torch.cat([_dense(weight, x.dtype), b], dim=1)
+            else:
+                wide[:, ctx.width :] = b
+        else:
+            wide = _dense(weight, x.dtype)
+        ctx.save_for_backward(x, weight if ctx.four_bit is None else None, a, b)
+        return x @ wide.T if base is None else torch.addmm(base, x, wide.T)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, a, b, inner = ctx.saved_tensors
+        both, weight, a, b = ctx.saved_tensors
+        x, inner = both[:, : ctx.width], both[:, ctx.width :]
         grad = grads[0]
-        needs_x, needs_weight, needs_a, _, needs_base = ctx.needs_input_grad
+        needs_x, needs_weight, needs_a, _, needs_base, _ = ctx.needs_input_grad
         grad_x = grad @ _dense(ctx.four_bit or weight, x.dtype) if needs_x else None
         grad_a = grad_b = None
         if needs_a:
@@ -57,7 +71,7 @@ class _Product(torch.autograd.Function):
                 grad_x.addmm_(grad_inner, a)
         grad_weight = grad.T @ x if needs_weight else None
         grad_base = (grad.sum(dim=0) if ctx.vector_base else grad) if needs_base else None
-        return grad_x, grad_weight, grad_a, grad_b, grad_base
+        return grad_x, grad_weight, grad_a, grad_b, grad_base, None
 
 
 class AdaptedLinear(nn.Module):
@@ -78,6 +92,8 @@ class AdaptedLinear(nn.Module):
         self.four_bit: FourBit | None = None
         self.adapted: list[str] = []
         self.scale = 1.0
+        #: the weights with room for B beside them, (out, in + r); `weight` is a view of it then
+        self.wide: Tensor | None = None
         self.a, self.b = nn.ParameterList(), nn.ParameterList()
 
     def adapt(self, names: Collection[str], rank: int, alpha: float, generator: torch.Generator) -> None:
@@ -89,6 +105,11 @@ class AdaptedLinear(nn.Module):
             a = torch.empty(rank, width).uniform_(-bound, bound, generator=generator)
             self.a.append(nn.Parameter(a.to(device)))
             self.b.append(nn.Parameter(torch.zeros(self.sizes[name], rank, device=device)))
+        # A weight in 4 bits, or in parts on several processes, is put together for each product.
+        if names and self.four_bit is None and type(self.weight) is nn.Parameter:
+            self.wide = self.weight.new_zeros(self.outputs, width + rank * len(self.adapted))
+            self.wide[:, :width] = self.weight.detach()
+            self.weight.data = self.wide[:, :width]
 
     def quantize(self, device: torch.device) -> None:
         """Keep the weights on `device` in 4 bits from now on."""
@@ -107,7 +128,8 @@ class AdaptedLinear(nn.Module):
             a, b = self._factors(torch.float32)
             if a is not None and b is not None:
                 self.weight.add_((b @ a).to(self.weight.dtype))
-        self.adapted, self.a, self.b = [], nn.ParameterList(), nn.ParameterList()
+        self.adapted, self.a, self.b, self.wide = [], nn.ParameterList(), nn.ParameterList(), None
+        self.weight.data = self.weight.data.contiguous()
 
     @property
     def outputs(self) -> int:
@@ -128,7 +150,7 @@ class AdaptedLinear(nn.Module):
         a, b = self._factors(x.dtype)
         base = residual if self.bias is None else self.bias.to(x.dtype)
         weight = self.weight.to(x.dtype) if self.four_bit is None else self.four_bit
-        out: Tensor = cast(Any, _Product).apply(x, weight, a, b, base)
+        out: Tensor = cast(Any, _Product).apply(x, weight, a, b, base, self.wide)
         return out if residual is None or base is residual else out + residual
 
     def _factors(self, dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
