@@ -7,7 +7,9 @@ norms, the optimiser, and the gradient of frozen weights, which nobody needs.
 
 Each shape is timed by itself in bfloat16 with the threads that training takes, its best of several, and multiplied by
 the number of layers that have it. `operations / seconds` is the throughput that this machine reaches at the model's own
-shapes, and `seconds / (seconds of a training step)` the share of it that the step reaches.
+shapes, and `seconds / (seconds of a training step)` the share of it that the step reaches with these products alone.
+A step multiplies more: attention, for each pair of a token and one that it sees, and the thin products of the LoRA;
+`other_operations` counts them, for the share of the throughput that is reached with all products.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from bench.adapter import head, linear_layers
+from bench.adapter import RANK, head, linear_layers
 
 #: how often each product is tried
 _TRIES = 10
@@ -37,6 +39,13 @@ def products(model: Path, tokens: int, targets: int) -> Counter[tuple[int, int, 
 def operations(shapes: Counter[tuple[int, int, int]]) -> int:
     """Multiplications and additions, forward and for the gradient of the input."""
     return sum(4 * rows * inputs * outputs * count for (rows, inputs, outputs), count in shapes.items())
+
+
+def other_operations(model: Path, tokens: int, pairs: int) -> int:
+    """Of attention (two products forward and four for the gradient, over `pairs`) and of the LoRA (three of each)."""
+    layers = linear_layers(model)
+    queries = sum(layer.outputs for layer in layers if layer.name.endswith("q_proj"))
+    return 12 * pairs * queries + 6 * tokens * RANK * sum(layer.inputs + layer.outputs for layer in layers)
 
 
 def best_seconds(rows: int, inputs: int, outputs: int, device: str) -> float:

@@ -101,7 +101,9 @@ def run_tuneloop(task: Task, folder: Path) -> tuple[Run, float]:
     return Run(seconds, losses, peak_memory, disturbed), steps[0]["data"]["learning_rate"]
 
 
-def run_trl(task: Task, folder: Path, python: str, learning_rate: float) -> tuple[Run, dict[str, str]]:
+def run_trl(
+    task: Task, folder: Path, python: str, learning_rate: float, *, float32: bool = False
+) -> tuple[Run, dict[str, str]]:
     """TRL's run, and the versions of its parts."""
     spec = {
         "training_file": str(task.folder / "tokens.jsonl"),
@@ -109,6 +111,7 @@ def run_trl(task: Task, folder: Path, python: str, learning_rate: float) -> tupl
         "model": str(task.model),
         "batch_size": ROWS_A_STEP,
         "learning_rate": learning_rate,
+        "float32": float32,
     }
     with (task.folder / "tokens.jsonl").open("w") as file:
         for row in itertools.chain(*task.batches()):

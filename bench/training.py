@@ -3,7 +3,8 @@
 Both tune the embedded model on the first rows of each set, in turn, each run in a process of its own: one epoch, 16
 rows a step, the same rows in the same steps, from the same LoRA (rank 16, alpha 32, all linear layers), AdamW with the
 same constant learning rate, loss on every assistant's message. TRL is handed our tokens and targets, so that both learn
-the same. `bench/trl_peer.py` says what its configuration is and what else was tried.
+the same. `bench/trl_peer.py` says what its configuration is and what else was tried. TRL in bfloat16 loses what its
+LoRA adds below the last digit of the layers' results; --float32 shows the losses that it has without that.
 
 Seconds are those of the steps: from the end of loading to the end of the last step, the first step and whatever it
 warms up included on both sides. Peak memory is the whole process's. `bench/peak.py` says what the share of the peak is.
@@ -28,12 +29,14 @@ from typing import Any
 
 import psutil
 
+from bench.peak import other_operations
 from bench.sides import (
     KEPT_MEMORY,
     ROWS_A_STEP,
     TRL_CONFIGURATION,
     Run,
     Task,
+    count_distinct,
     make_task,
     run_peak,
     run_trl,
@@ -42,6 +45,7 @@ from bench.sides import (
 from tuneloop import settings
 from tuneloop.importers import formats, lines
 from tuneloop.loop import Loop
+from tuneloop.training.tree import pack
 
 #: a long shared prompt, a medium one, conversations, long text that is not shared
 SETS = ("support_banking77", "json_snips", "api_sgd", "script_plays")
@@ -52,7 +56,7 @@ MODEL = "smollm2-135m-instruct"
 _DISTURBED = 0.05
 
 
-def compare(task: Task, rounds: int, trl_python: str | None) -> dict[str, Any]:
+def compare(task: Task, rounds: int, trl_python: str | None, float32: bool) -> dict[str, Any]:
     """Run both in turn; the figures of a set."""
     ours: list[Run] = []
     theirs: list[Run] = []
@@ -66,6 +70,8 @@ def compare(task: Task, rounds: int, trl_python: str | None) -> dict[str, Any]:
             theirs.append(run)
         peaks.append(run_peak(task, task.folder / f"peak-{number}"))
     peak = min(peaks, key=lambda measured: measured["seconds"])
+    pairs = sum(int(pack(batch).positions.sum()) + count_distinct(batch)[0] for batch in task.batches())
+    others = other_operations(task.model, int(peak["tokens"]), pairs // len(task.batches()))
     step_seconds = statistics.median(sum(run.seconds) for run in ours) / len(task.batches())
     figures: dict[str, Any] = {
         "rows": len(task.rows),
@@ -74,12 +80,19 @@ def compare(task: Task, rounds: int, trl_python: str | None) -> dict[str, Any]:
         "tuneloop": summary(ours, len(task.rows)),
         "peak": peak,
         "share_of_peak": peak["seconds"] / step_seconds,
+        "share_of_peak_with_attention": peak["seconds"] / step_seconds * (1 + others / peak["operations"]),
     }
     if theirs:
         figures["trl"] = {**summary(theirs, len(task.rows)), "versions": versions}
         figures["ratio"] = figures["tuneloop"]["examples_per_s"] / figures["trl"]["examples_per_s"]
         figures["loss_differences"] = [
             abs(one - other) / other for one, other in zip(ours[0].losses, theirs[0].losses, strict=True)
+        ]
+    if trl_python and float32:
+        run, _ = run_trl(task, task.folder / "trl-float32", trl_python, learning_rate, float32=True)
+        figures["trl_float32"] = summary([run], len(task.rows))
+        figures["loss_differences_from_float32"] = [
+            abs(one - other) / other for one, other in zip(ours[0].losses, run.losses, strict=True)
         ]
     return figures
 
@@ -145,21 +158,24 @@ def _find_trl(python: str) -> str | None:
 def show(name: str, figures: Mapping[str, Any]) -> None:
     """Print the figures of a set."""
     print(f"\n{name}: {figures['rows']} rows of {figures['tokens'] / figures['rows']:.0f} tokens")
-    for side in ("tuneloop", "trl"):
+    for side in ("tuneloop", "trl", "trl_float32"):
         if side in figures:
             run, losses = figures[side], figures[side]["rounds"][0]["losses"]
             print(
-                f"  {side:9} {run['examples_per_s']:7.2f} examples/s   {run['peak_memory'] / 2**30:5.2f} GiB   "
+                f"  {side:11} {run['examples_per_s']:7.2f} examples/s   {run['peak_memory'] / 2**30:5.2f} GiB   "
                 f"loss {' '.join(f'{loss:.4f}' for loss in losses)}"
             )
             if run["disturbed"] > _DISTURBED:
                 print(f"            other work had {run['disturbed']:.0%} of the processor: measure again without it")
     if "trl" in figures:
-        print(f"  ratio     {figures['ratio']:7.1f}   last loss differs by {figures['loss_differences'][-1]:.2%}")
+        print(f"  ratio       {figures['ratio']:7.1f}   last loss differs by {figures['loss_differences'][-1]:.2%}")
+    if "trl_float32" in figures:
+        print(f"  from TRL in float32 it differs by {figures['loss_differences_from_float32'][-1]:.2%}")
     peak = figures["peak"]
     print(
         f"  {figures['share_of_peak']:.0%} of the {peak['per_second'] / 1e9:.0f} GFLOP/s measured at the model's "
-        f"shapes, {peak['tokens']} distinct tokens a step",
+        f"shapes, {figures['share_of_peak_with_attention']:.0%} with attention and LoRA, {peak['tokens']} distinct "
+        "tokens a step",
         flush=True,
     )
 
@@ -174,6 +190,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often both run, in turn; the median counts")
     parser.add_argument("--skip-trl", action="store_true", help="only ours")
     parser.add_argument("--trl-python", default=sys.executable, help="the Python that has TRL, if another")
+    parser.add_argument("--float32", action="store_true", help="also run TRL in float32, for its losses; slow")
     parser.add_argument("--keep-memory", action="store_true", help="have glibc keep freed memory, on both sides")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()
@@ -200,7 +217,7 @@ def main() -> None:
     for name, messages in read_sets(options.data, options.sets, options.rows):
         with tempfile.TemporaryDirectory() as folder:
             task = make_task(model, messages, Path(folder) / "task")
-            report["sets"][name] = compare(task, options.rounds, trl_python)
+            report["sets"][name] = compare(task, options.rounds, trl_python, options.float32)
         show(name, report["sets"][name])
         # After each set, so that a run which is broken off leaves what it has.
         if options.json:

@@ -66,7 +66,7 @@ def options(spec: dict[str, Any], folder: Path) -> SFTConfig:
         weight_decay=0.0,
         max_grad_norm=1.0,
         max_length=None,
-        bf16=True,
+        bf16=not spec["float32"],
         gradient_checkpointing=False,
         use_cpu=not cuda,
         logging_steps=1,
@@ -80,7 +80,8 @@ def main(folder: Path) -> None:
     """Train one epoch on the rows of the file, in their order, and write result.json."""
     spec = json.loads((folder / "spec.json").read_text())
     rows = [json.loads(line) for line in Path(spec["training_file"]).read_text().splitlines()]
-    model = AutoModelForCausalLM.from_pretrained(spec["model"], dtype=torch.bfloat16, attn_implementation="sdpa")
+    dtype = torch.float32 if spec["float32"] else torch.bfloat16
+    model = AutoModelForCausalLM.from_pretrained(spec["model"], dtype=dtype, attn_implementation="sdpa")
     clock = _Clock()
     trainer = SFTTrainer(
         model=PeftModel.from_pretrained(model, spec["adapter"], is_trainable=True),

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from bench.adapter import RANK, linear_layers, write_adapter
-from bench.peak import operations, products
+from bench.peak import operations, other_operations, products
 from bench.sides import Run, Task, count_distinct, make_task
 from bench.training import read_sets, summary
 from tests.tiny import write_tiny_model
@@ -92,3 +92,9 @@ def test_the_median_round_counts() -> None:
     assert figures["examples_per_s"] == 8
     assert (figures["peak_memory"], figures["disturbed"]) == (7, 0.4)
     assert figures["rounds"][1]["seconds"] == [9.0, 9.0]
+
+
+def test_operations_of_attention_and_lora_are_counted(model: Path) -> None:
+    # Two layers: queries of 32, and per layer 32 -> 32, 16, 16, 64, 64, back from 32 and from 64.
+    inputs_and_outputs = 2 * ((32 + 32) + 2 * (32 + 16) + (32 + 32) + 2 * (32 + 64) + (64 + 32))
+    assert other_operations(model, tokens=10, pairs=55) == 12 * 55 * 64 + 6 * 10 * 16 * inputs_and_outputs

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from tests.tiny import write_tiny_model
 from tuneloop.errors import InvalidInput
 from tuneloop.training.decoder import Decoder, load_decoder
-from tuneloop.training.lora import add_lora, lora_parameters
+from tuneloop.training.lora import AdaptedLinear, add_lora, lora_parameters
 from tuneloop.training.loss import linear_cross_entropy
 from tuneloop.training.tree import TokenRow, pack
 
@@ -209,3 +209,18 @@ def test_bfloat16_stays_near_float32(tmp_path: Path) -> None:
         add_lora(decoder, seed=0)
         losses.append(tree_loss(decoder, rows).item())
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+def test_what_a_lora_adds_is_not_lost_in_rounding() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.Linear(64, 64, bias=False, dtype=torch.bfloat16)
+    x = torch.randn(512, 64, generator=generator).to(torch.bfloat16)
+    module = AdaptedLinear({"layer": layer})
+    before = module(x).float()
+    module.adapt(["layer"], 4, 8, generator)
+    with torch.no_grad():
+        # A hundredth of the last digit of a result.
+        module.b[0].copy_(1e-5 * torch.randn(64, 4, generator=generator))
+    added = 2.0 * x.float() @ module.a[0].T @ module.b[0].T
+    found = module(x).float() - before
+    assert (found * added).sum() / added.square().sum() == pytest.approx(1.0, abs=0.3)
