@@ -119,7 +119,7 @@ def assert_same(decoder: Decoder, peft: Any, rows: list[TokenRow]) -> None:
     expected, gradients = separate_rows(peft, rows)
     torch.testing.assert_close(tree_loss(decoder, rows), expected, rtol=1e-5, atol=1e-6)
     # A gradient that is zero because its terms cancel out is the rounding of those terms.
-    rounding = 1e-6 * torch.cat([gradient.flatten() for gradient in gradients.values()]).norm()
+    rounding = 5e-6 * torch.cat([gradient.flatten() for gradient in gradients.values()]).norm()
     for name, *pair in lora_parameters(decoder):
         for part, parameter in zip("AB", pair, strict=True):
             gradient = gradients[f"base_model.model.{name}.lora_{part}.default.weight"]
@@ -221,6 +221,6 @@ def test_what_a_lora_adds_is_not_lost_in_rounding() -> None:
     with torch.no_grad():
         # A hundredth of the last digit of a result.
         module.b[0].copy_(1e-5 * torch.randn(64, 4, generator=generator))
-    added = 2.0 * x.float() @ module.a[0].T @ module.b[0].T
-    found = module(x).float() - before
-    assert (found * added).sum() / added.square().sum() == pytest.approx(1.0, abs=0.3)
+        added = 2.0 * x.float() @ module.a[0].T @ module.b[0].T
+        found = module(x).float() - before
+    assert ((found * added).sum() / added.square().sum()).item() == pytest.approx(1.0, abs=0.3)
