@@ -61,6 +61,9 @@ def check(team: Team, objective: Objective, units: Sequence[Any], *, sharded: bo
         expected = with_reference(Path("nowhere"), alone, units, lambda: None, keep=False)
         for one, other in zip(units, expected, strict=True):
             assert np.allclose(one.reference, other.reference, rtol=EXACT), (one.reference, other.reference)
+    # Away from the reference, where rounding alone would say which answer has gained more.
+    shift(alone, seed=3)
+    shift(member, seed=3)
     for step in (units[:5], units[2:], units[:1]):
         found, metrics = member.step(step, 1e-3), alone.step(step, 1e-3)
         assert math.isclose(found.loss, metrics.loss, rel_tol=EXACT), (found, metrics)
