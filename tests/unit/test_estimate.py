@@ -25,7 +25,7 @@ def test_an_estimate_grows_with_the_work_and_changes_nothing() -> None:
     once = estimate(subject, batches, n_epochs=1, seconds_to_evaluate=0.0)
     assert once.seconds > 0
     assert once.distinct_tokens == sum(len(pack(batch).tokens) for batch in batches)
-    assert held < once.bytes <= peak_memory(torch.device("cpu")) + 8 * sum(one.numel() for one in before)
+    assert held < once.bytes <= 1.2 * peak_memory(torch.device("cpu")) + 8 * sum(one.numel() for one in before)
     assert all(torch.equal(*pair) for pair in zip(before, subject.parameters, strict=True))
     assert not subject.gradient.any()
     often = estimate(subject, batches, n_epochs=3, seconds_to_evaluate=1000.0)
