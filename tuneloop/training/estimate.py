@@ -16,8 +16,8 @@ from tuneloop.training.learner import Learner
 from tuneloop.training.machine import peak_memory
 from tuneloop.training.tree import Tree, Unit, micro_batches
 
-#: attention's small products and its softmax take longer than the same arithmetic in large products (measured: 3)
-_ATTENTION = 3.0
+#: attention's small products and its softmax take longer than the same arithmetic in large products (in a profile)
+_ATTENTION = 2.4
 
 #: what later steps take in memory, as a factor: of other sizes, they do not fit into the same places (seen: 1.2 to 1.3)
 _GROWTH = 1.2
