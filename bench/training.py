@@ -36,7 +36,6 @@ from bench.sides import (
     TRL_CONFIGURATION,
     Run,
     Task,
-    count_distinct,
     make_task,
     run_peak,
     run_trl,
@@ -70,7 +69,7 @@ def compare(task: Task, rounds: int, trl_python: str | None, float32: bool) -> d
             theirs.append(run)
         peaks.append(run_peak(task, task.folder / f"peak-{number}"))
     peak = min(peaks, key=lambda measured: measured["seconds"])
-    pairs = sum(int(pack(batch).positions.sum()) + count_distinct(batch)[0] for batch in task.batches())
+    pairs = sum(pack(batch).pairs for batch in task.batches())
     others = other_operations(task.model, int(peak["tokens"]), pairs // len(task.batches()))
     step_seconds = statistics.median(sum(run.seconds) for run in ours) / len(task.batches())
     figures: dict[str, Any] = {

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.training.tree import TokenRow, Tree, epoch_batches, micro_batches, pack, sort_rows
+from tuneloop.training.tree import TokenRow, Tree, epoch_batches, micro_batches, pack
 
 # Few different tokens, so that prefixes are shared at every depth and rows repeat.
 ROWS = st.lists(
@@ -40,7 +40,7 @@ def path(tree: Tree, node: int) -> list[int]:
 
 @given(ROWS)
 def test_each_distinct_prefix_is_there_once_with_its_ancestors(rows: list[list[tuple[int, float]]]) -> None:
-    tree = pack(sort_rows(token_rows(rows)))
+    tree = pack(token_rows(rows))
     paths = [tuple(path(tree, node)) for node in range(len(tree.tokens))]
     prefixes = {tuple(token for token, _ in row[:length]) for row in rows for length in range(1, len(row) + 1)}
     assert sorted(paths) == sorted(prefixes)
@@ -49,7 +49,7 @@ def test_each_distinct_prefix_is_there_once_with_its_ancestors(rows: list[list[t
 
 @given(ROWS)
 def test_targets_add_up_to_those_of_the_rows(rows: list[list[tuple[int, float]]]) -> None:
-    tree = pack(sort_rows(token_rows(rows)))
+    tree = pack(token_rows(rows))
     expected: dict[tuple[int, ...], float] = {}
     for row in rows:
         for index in range(1, len(row)):

@@ -266,8 +266,7 @@ class Decoder(nn.Module):
 
     def bytes_of(self, tree: Tree) -> int:
         """Memory for what a tree's gradient is made of, when nothing is computed again."""
-        pairs = int(tree.positions.sum()) + len(tree.positions)
-        return len(tree.tokens) * self.bytes_per_token + pairs * self.bytes_per_pair
+        return len(tree.tokens) * self.bytes_per_token + tree.pairs * self.bytes_per_pair
 
     @property
     def bytes_per_token(self) -> int:

@@ -22,7 +22,7 @@ from torch import Tensor, distributed
 from tuneloop.training.checkpoints import Checkpoints
 from tuneloop.training.decoder import Decoder
 from tuneloop.training.records import EventLog
-from tuneloop.training.tree import Ints, TokenRow, Unit, pack, shared_prefixes
+from tuneloop.training.tree import Ints, TokenRow, Unit, order_of, pack, shared_prefixes
 from tuneloop.types import Json
 
 #: Share of a GPU's free memory that frozen weights may take. What is left is for activations.
@@ -144,7 +144,7 @@ def shares(units: Sequence[Unit], count: int) -> list[Ints]:
 
     A share may be empty. Tokens that units of different shares have in common are computed in each.
     """
-    order = sorted(range(len(units)), key=lambda index: units[index].rows[0].tokens.astype(">u4").tobytes())
+    order = order_of([unit.rows[0] for unit in units])
     rows = [row for index in order for row in units[index].rows]
     prefixes, lengths = shared_prefixes(rows), np.array([len(row.tokens) for row in rows])
     starts = np.cumsum([0, *(len(units[index].rows) for index in order[:-1])])

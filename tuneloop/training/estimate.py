@@ -69,8 +69,7 @@ def arithmetic(model: Decoder, tree: Tree) -> float:
     """Multiplications of a step on a tree: products forward and for the gradient, attention, logits."""
     layers = cast(Any, model.layers)
     products: float = 2.0 * len(tree.tokens) * sum(_weights(layer) for layer in layers)
-    pairs = int(tree.positions.sum()) + len(tree.positions)
-    attention: float = 6.0 * pairs * sum(layer.attention.sizes[0] for layer in layers)
+    attention: float = 6.0 * tree.pairs * sum(layer.attention.sizes[0] for layer in layers)
     logits = 2.0 * len(tree.targets) * model.head.numel()
     return products + _ATTENTION * attention + logits
 

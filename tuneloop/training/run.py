@@ -150,8 +150,7 @@ def _start(run: Run) -> Progress:
     }
     run.events.message(
         f"Training on {len(units)} examples of {tokens} tokens, {needs.distinct_tokens} with prefixes shared in each "
-        "step: "
-        f"{run.total_steps} steps (n_epochs={chosen.n_epochs}, batch_size={chosen.batch_size}, "
+        f"step: {run.total_steps} steps (n_epochs={chosen.n_epochs}, batch_size={chosen.batch_size}, "
         f"learning_rate_multiplier={chosen.learning_rate_multiplier:g}), "
         f"about {needs.seconds / 60:.1f} min and {needs.bytes / 2**30:.1f} GiB of memory",
         data,

@@ -65,10 +65,15 @@ class Tree:
     #: (sum of counts,) loss weight that the row gives the target
     row_weights: Floats
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are of a token and one that it sees: itself and its ancestors."""
+        return int(self.positions.sum()) + len(self.positions)
+
 
 def pack(rows: Sequence[TokenRow]) -> Tree:
     """The tree of `rows`, of which there is at least one."""
-    order = _order(rows)
+    order = order_of(rows)
     shared = shared_prefixes([rows[number] for number in order])
     node_of_depth = np.zeros(max(len(row.tokens) for row in rows), dtype=np.int64)
     size = sum(len(row.tokens) for row in rows) - int(shared.sum())
@@ -103,12 +108,8 @@ def pack(rows: Sequence[TokenRow]) -> Tree:
     )
 
 
-def sort_rows(rows: Sequence[TokenRow]) -> list[TokenRow]:
-    """Rows in the order of their tokens, which puts those with long common prefixes side by side."""
-    return [rows[number] for number in _order(rows)]
-
-
-def _order(rows: Sequence[TokenRow]) -> list[int]:
+def order_of(rows: Sequence[TokenRow]) -> list[int]:
+    """Indices of the rows in the order of their tokens, which puts those with long common prefixes side by side."""
     # Big-endian bytes compare as the numbers do, and much faster than tuples.
     return sorted(range(len(rows)), key=lambda number: rows[number].tokens.astype(">u4").tobytes())
 
@@ -129,7 +130,7 @@ def micro_batches(units: Sequence[Unit], budget: int) -> Iterator[tuple[Tree, In
 
     With each tree come the indices of its units; its rows are theirs, one unit after the other.
     """
-    order = _order([unit.rows[0] for unit in units])
+    order = order_of([unit.rows[0] for unit in units])
     # What a row adds to a tree is counted beside the row before it: all of it for single rows, which are in order, and
     # a little too much for the second row of a pair.
     shared = iter(shared_prefixes([row for index in order for row in units[index].rows]))
@@ -187,7 +188,7 @@ def _filling(pieces: Sequence[list[int]], batch_size: int) -> Iterator[int]:
 
 def _families(rows: Sequence[TokenRow], largest: int) -> list[list[int]]:
     """Indices of rows, each with its kin: at most `largest` that follow each other in the order of their tokens."""
-    order = _order(rows)
+    order = order_of(rows)
     shared = shared_prefixes([rows[index] for index in order])
     trunk = int(shared[1:].min()) if len(rows) > 1 else 0
     families: list[list[int]] = []
