@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
 
-from tests.acceptance.test_training_run import LINES, events, result, steps, wait_for_step
+from tests.acceptance.test_training_run import events, result, steps, wait_for_step, write_run
 from tests.tiny import write_tiny_model
 from tuneloop.training.records import EventLog
 from tuneloop.training.run import train
@@ -30,26 +29,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     """Makes a folder with a spec.json whose files are beside it."""
     model = write_tiny_model(tmp_path / "model")
 
-    def make(name: str, rows: int = 24, **settings: Any) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        lines = [json.dumps(LINES["dpo"](index)) for index in range(rows + 4)]
-        (tmp_path / "train.jsonl").write_text("\n".join(lines[:rows]))
-        (tmp_path / "validation.jsonl").write_text("\n".join(lines[rows:]))
-        spec = {
-            "model": str(model),
-            "training_file": str(tmp_path / "train.jsonl"),
-            "validation_file": str(tmp_path / "validation.jsonl"),
-            "method": "dpo",
-            "seed": 3,
-            "n_epochs": 8,
-            "batch_size": 4,
-            "threads": 1,
-        }
-        (folder / "spec.json").write_text(json.dumps(spec | settings))
-        return folder
-
-    return make
+    return partial(write_run, tmp_path, model, method="dpo", n_epochs=8)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +36,28 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(tmp_path: Path, model: Path) -> MakeRun:
     """Makes a folder with a spec.json whose files are beside it."""
 
-    def make(name: str, rows: int = 24, method: str = "supervised", **settings: Any) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        lines = [json.dumps(LINES[method](index)) for index in range(rows + 4)]
-        (tmp_path / "train.jsonl").write_text("\n".join(lines[:rows]))
-        (tmp_path / "validation.jsonl").write_text("\n".join(lines[rows:]))
-        spec = {
-            "model": str(model),
-            "training_file": str(tmp_path / "train.jsonl"),
-            "validation_file": str(tmp_path / "validation.jsonl"),
-            "method": method,
-            "seed": 3,
-            "n_epochs": 2,
-            "batch_size": 4,
-            "threads": 1,
-        }
-        (folder / "spec.json").write_text(json.dumps(spec | settings))
-        return folder
+    return partial(write_run, tmp_path, model)
 
-    return make
+
+def write_run(parent: Path, base: Path, name: str, rows: int = 24, method: str = "supervised", **settings: Any) -> Path:
+    """A folder in `parent` with a spec.json, and beside it the files that this names."""
+    folder = parent / name
+    folder.mkdir()
+    lines = [json.dumps(LINES[method](index)) for index in range(rows + 4)]
+    (parent / "train.jsonl").write_text("\n".join(lines[:rows]))
+    (parent / "validation.jsonl").write_text("\n".join(lines[rows:]))
+    spec = {
+        "model": str(base),
+        "training_file": str(parent / "train.jsonl"),
+        "validation_file": str(parent / "validation.jsonl"),
+        "method": method,
+        "seed": 3,
+        "n_epochs": 2,
+        "batch_size": 4,
+        "threads": 1,
+    }
+    (folder / "spec.json").write_text(json.dumps(spec | settings))
+    return folder
 
 
 def messages(index: int) -> list[dict[str, str]]:
