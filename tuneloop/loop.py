@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 from filelock import FileLock, Timeout
@@ -26,6 +26,9 @@ from tuneloop.store import Blobs, Database, Store
 from tuneloop.store.keys import digest
 from tuneloop.types import WHOLE_MODEL, Model
 
+if TYPE_CHECKING:
+    from tuneloop.executors.queue import Queue
+
 T = TypeVar("T")
 
 
@@ -39,6 +42,8 @@ class Loop:
 
     settings: Settings
     progress: Progress = _quiet
+    #: where this process's own server answers ("http://127.0.0.1:8421/v1"), None in a process that is no server
+    url: str | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -97,7 +102,7 @@ class Loop:
         """Whether an API key is good: the preset one or one of the store's. Only hashes are compared, so the time it
         takes tells nothing of a key."""
         hashed = digest(key)
-        return hashed == self._preset_key or hashed in self.routes.keys()
+        return hashed in (self._preset_key, digest(self.own_key)) or hashed in self.routes.keys()
 
     def first_key(self) -> str | None:
         """See to it that there is an API key: the preset one, or a new one, which is returned to be shown once."""
@@ -113,6 +118,11 @@ class Loop:
         return key
 
     @cached_property
+    def own_key(self) -> str:
+        """The API key of this process's own work (batches, judges): good at this process, and only while it lives."""
+        return f"tl-own-{secrets.token_urlsafe(24)}"
+
+    @cached_property
     def _preset_key(self) -> str | None:
         return digest(self.settings.api_key) if self.settings.api_key else None
 
@@ -124,11 +134,11 @@ class Loop:
             return f"sqlite:///{self._home() / 'jobs.db'}"
         return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    def enqueue(self, job_id: str) -> None:
-        """Line a job up for the process that holds this home (this one, or the server)."""
-        from tuneloop.executors import queue  # DBOS takes half a second to import; only jobs need it
+    def enqueue(self, queue: Queue, item_id: str, *, again: str = "") -> None:
+        """Line an item up for the process that holds this home (this one, or the server)."""
+        from tuneloop.executors import queue as queues  # DBOS takes half a second to import; only jobs need it
 
-        queue.enqueue_elsewhere(self.queue_url, job_id)
+        queues.enqueue_elsewhere(self.queue_url, queue, item_id, again=again)
 
     def hold(self, url: str, *, seconds: float = 1.0) -> FileLock:
         """Be the one process that runs this home's jobs; release the lock to let another.

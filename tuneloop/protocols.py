@@ -46,6 +46,8 @@ class Endpoint:
     model: str | None = None
     #: upstream name, for logs and prices
     provider: str | None = None
+    #: where the call goes, when not to the path it came to: "/chat/completions"
+    path: str | None = None
     #: what has to be translated; None passes bytes through untouched
     dialect: Dialect | None = None
     #: entered around a call, so that the engine is not stopped meanwhile
@@ -55,8 +57,9 @@ class Endpoint:
 class Engine(Protocol):
     """Knows where a model answers, and may know how to start it."""
 
-    async def endpoint(self, model: Model) -> Endpoint:
-        """Where `model` answers, started first if need be. Raises EngineUnavailable."""
+    async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
+        """Where `model` answers calls to `path` ("/embeddings"), started first if need be. Raises EngineUnavailable,
+        and InvalidInput for what the engine cannot do."""
         ...
 
 

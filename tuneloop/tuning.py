@@ -54,15 +54,15 @@ def _file(loop: Loop, dataset: Dataset, split: Split, method: Method) -> str | N
 def worker(loop: Loop, job_id: str) -> Iterator[None]:
     """See to it that somebody runs the job: the server, if one does, else this process until the block ends."""
     if loop.server():
-        loop.enqueue(job_id)
+        loop.enqueue("fine-tuning", job_id)
         yield
         return
     from tuneloop.executors.queue import JobQueue
 
     with loop.hold("", seconds=-1):  # behind another command that tunes
-        queue = JobQueue(loop.queue_url, loop.runner.run)
+        queue = JobQueue(loop.queue_url, {"fine-tuning": loop.runner.run})
         queue.start()
-        queue.enqueue(job_id)
+        queue.enqueue("fine-tuning", job_id)
         try:
             yield
         except KeyboardInterrupt:

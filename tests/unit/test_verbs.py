@@ -107,7 +107,7 @@ def test_wrong_deployments(sqlite_store: Store) -> None:
 class Nowhere:
     """An engine that is never asked."""
 
-    async def endpoint(self, model: Model) -> Endpoint:
+    async def endpoint(self, model: Model, path: str = "") -> Endpoint:
         raise AssertionError
 
 

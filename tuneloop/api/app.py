@@ -10,7 +10,20 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tuneloop import __version__
-from tuneloop.api import errors, openai, own
+from tuneloop.api import (
+    batches,
+    chats,
+    errors,
+    evals,
+    files,
+    graders,
+    jobs,
+    models,
+    own,
+    responses,
+    traces,
+    uploads,
+)
 from tuneloop.errors import Unauthorized
 from tuneloop.gateway import Gateway
 from tuneloop.gateway.wire import bearer
@@ -19,14 +32,15 @@ from tuneloop.store.log_writer import LogWriter
 
 #: what may be asked without a key
 OPEN = frozenset({"/health", "/openapi.json", "/docs"})
+PARTS = (models, files, uploads, jobs, batches, chats, responses, graders, evals, traces, own)
 
 
 def build(loop: Loop, recorder: LogWriter) -> Gateway:
     """The ASGI application over one loop's parts."""
     app = FastAPI(title="Tuneloop", version=__version__, redoc_url=None)
     errors.install(app)
-    app.include_router(openai.router(loop))
-    app.include_router(own.router(loop))
+    for part in PARTS:
+        app.include_router(part.router(loop))
 
     @app.get("/health")
     def health() -> dict[str, Any]:

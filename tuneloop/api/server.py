@@ -25,11 +25,12 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     url = f"http://{shown}:{port}/v1"
+    loop.url = url
     lock = loop.hold(url)
     key = loop.first_key()
     recorder = LogWriter(loop.store.database)
     server = _Server(loop, recorder, lambda: ready(url, key))
-    queue = JobQueue(loop.queue_url, loop.runner.run)
+    queue = JobQueue(loop.queue_url, {"fine-tuning": loop.runner.run})
     queue.start()
     try:
         server.run(sockets=[listening])

@@ -115,7 +115,7 @@ def _call(client: Client, model: str, messages: list[dict[str, object]], what: s
 def _tune(loop: Loop, dataset: Dataset) -> FineTuningJob:
     _heading("3  Tune", f"a small model ({loop.settings.base_model}) learns from it, on this machine")
     job = tuning.create(loop, dataset, model=None, suffix=dataset.name[:64], seed=7, hyperparameters={})
-    loop.enqueue(job.id)
+    loop.enqueue("fine-tuning", job.id)
     return watch(loop.store, job.id)
 
 

@@ -89,7 +89,7 @@ def _tune(dataset: str, method: Method, hyperparameters: Mapping[str, Any], *, d
         for text in datasets.warnings(found):
             warn(text)
         if detach:
-            loop.enqueue(job.id)
+            loop.enqueue("fine-tuning", job.id)
             where = "the server runs it" if loop.server() else "it runs when `tuneloop serve` does"
             say(f"{job.id} is lined up; {where}")
             return

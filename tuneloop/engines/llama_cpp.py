@@ -85,7 +85,7 @@ class LlamaCppEngine:
         self._served: dict[str, _Served] = {}
         self._room = asyncio.Lock()
 
-    async def endpoint(self, model: Model) -> Endpoint:
+    async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
         """Where `model` answers. Raises EngineUnavailable with the end of the child's log when it does not start."""
         served = self._served.setdefault(model.id, _Served(model))
         with served.use():  # so that nobody stops it before the caller has its lease

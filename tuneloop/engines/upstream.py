@@ -17,7 +17,7 @@ class UpstreamEngine:
         self.upstream = upstream
         self._environ = environ
 
-    async def endpoint(self, model: Model) -> Endpoint:
+    async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
         """Where the upstream is, asked for `model` by its id."""
         return Endpoint(
             base_url=self.upstream.base_url,

@@ -1,23 +1,32 @@
-"""The durable queue of jobs: DBOS runs them one after another, and again from the start after a crash."""
+"""The durable queues: DBOS runs what is lined up, one item of a queue after another, and again after a crash."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 from dbos import DBOS, DBOSClient, SetWorkflowID, run_dbos_database_migrations
 
 #: Pending jobs are recovered only under the version that began them. Ours is fixed, so that jobs survive an upgrade:
 #: running a job again is safe, since it goes on from what its folder and the store say.
 VERSION = "1"
-QUEUE = "fine-tuning"
-WORKFLOW = "run_job"
+Queue = Literal["fine-tuning", "batches", "eval-runs"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+
+
+def _workflow(queue: Queue) -> str:
+    return "run_job" if queue == "fine-tuning" else f"run_{queue}"
 
 
 class JobQueue:
-    """Runs `run(job_id)` for every job enqueued, one at a time. One per process: DBOS keeps one instance."""
+    """Runs `works[queue](item_id)` for every item enqueued: one at a time in each queue, the queues side by side.
 
-    def __init__(self, url: str, run: Callable[[str], None]) -> None:
+    A work may be run again from its beginning at any time, so it goes on from what the store says. One per process:
+    DBOS keeps one instance.
+    """
+
+    def __init__(self, url: str, works: Mapping[Queue, Callable[[str], None]]) -> None:
         logging.getLogger("dbos").setLevel(logging.ERROR)
         DBOS(
             config={
@@ -30,40 +39,53 @@ class JobQueue:
                 "enable_otlp": False,
             }
         )
-
-        @DBOS.step(name="train")
-        def step(job_id: str) -> None:
-            run(job_id)
-
-        @DBOS.workflow(name=WORKFLOW)
-        def workflow(job_id: str) -> None:
-            step(job_id)
-
-        self._workflow = workflow
+        self._workflows = {queue: _register(queue, work) for queue, work in works.items()}
 
     def start(self) -> None:
         """Take up what was left behind, then what comes."""
         DBOS.launch()
-        DBOS.register_queue(QUEUE, concurrency=1, polling_interval_sec=0.2)
+        for queue in self._workflows:
+            DBOS.register_queue(queue, concurrency=1, polling_interval_sec=0.2)
 
-    def enqueue(self, job_id: str) -> None:
-        """Line a job up; the same job twice is run once."""
-        with SetWorkflowID(job_id):
-            DBOS.enqueue_workflow(QUEUE, self._workflow, job_id)
+    def enqueue(self, queue: Queue, item_id: str) -> None:
+        """Line an item up; the same one twice is run once."""
+        with SetWorkflowID(item_id):
+            DBOS.enqueue_workflow(queue, self._workflows[queue], item_id)
 
     def close(self) -> None:
-        """Stop taking jobs; one that is running is taken up at the next start."""
+        """Stop taking items; one that is running is taken up at the next start."""
         DBOS.destroy(destroy_registry=True)
 
 
-def enqueue_elsewhere(url: str, job_id: str) -> None:
-    """Line a job up for the process that runs the queue, now or later: it may never have run here yet."""
+def _register(queue: Queue, work: Callable[[str], None]) -> Callable[[str], Any]:
+    @DBOS.step(name=f"{queue}-step")
+    def step(item_id: str) -> None:
+        work(item_id)
+
+    @DBOS.workflow(name=_workflow(queue))
+    def workflow(item_id: str) -> None:
+        step(item_id)
+
+    return workflow
+
+
+def enqueue_elsewhere(url: str, queue: Queue, item_id: str, *, again: str = "") -> None:
+    """Line an item up for the process that runs the queues, now or later: it may never have run here yet.
+
+    `again` tells a later run of the same item (a job that was paused) from the first.
+    """
     logging.getLogger("dbos").setLevel(logging.ERROR)
     run_dbos_database_migrations(url)
     client = DBOSClient(system_database_url=url, application_name="tuneloop")
     try:
         client.enqueue(
-            {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": job_id, "app_version": VERSION}, job_id
+            {
+                "workflow_name": _workflow(queue),
+                "queue_name": queue,
+                "workflow_id": item_id + again,
+                "app_version": VERSION,
+            },
+            item_id,
         )
     finally:
         client.destroy()

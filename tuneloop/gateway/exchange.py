@@ -82,10 +82,11 @@ class Exchange:
 
     async def _pass_on(self, route: Route) -> None:
         call = self._call
-        endpoint = await route.engine.endpoint(route.model)
+        path = call.endpoint.removeprefix("/v1")
+        endpoint = await route.engine.endpoint(route.model, path)
         call.provider = endpoint.provider
         with endpoint.lease():
-            url = endpoint.base_url + call.endpoint.removeprefix("/v1")
+            url = endpoint.base_url + (endpoint.path or path)
             headers = wire.outgoing_headers(call.headers, endpoint.api_key)
             body = wire.outgoing_body(endpoint, call.asked, call.raw)
             async with self._parts.client.post(url, headers, body) as reply:

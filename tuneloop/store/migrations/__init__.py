@@ -32,7 +32,46 @@ def m002_preferences(connection: Connection) -> None:
     _run_sql(connection, "m002_preferences")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_initial, m002_preferences)
+def m003_files(connection: Connection) -> None:
+    """Files expire; uploads are put together from parts; batches."""
+    _run_sql(connection, "m003_files")
+
+
+def m004_jobs(connection: Connection) -> None:
+    """Jobs can be paused; checkpoints, and who may use them."""
+    _run_sql(connection, "m004_jobs")
+
+
+def m005_stored(connection: Connection) -> None:
+    """Chat completions and responses that their caller wants kept."""
+    _run_sql(connection, "m005_stored")
+
+
+def m006_evals(connection: Connection) -> None:
+    """OpenAI's evals, their runs and output items."""
+    _run_sql(connection, "m006_evals")
+
+
+def m007_traces(connection: Connection) -> None:
+    """Logs know their place in a trace."""
+    _run_sql(connection, "m007_traces")
+
+
+def m008_webhooks(connection: Connection) -> None:
+    """What is still to be told to webhooks."""
+    _run_sql(connection, "m008_webhooks")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    m001_initial,
+    m002_preferences,
+    m003_files,
+    m004_jobs,
+    m005_stored,
+    m006_evals,
+    m007_traces,
+    m008_webhooks,
+)
 
 
 def migrate(connection: Connection) -> list[str]:

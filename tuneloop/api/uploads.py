@@ -1,0 +1,14 @@
+"""OpenAI's uploads: a large file in parts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tuneloop.loop import Loop
+
+
+def router(loop: Loop) -> APIRouter:
+    """The routes over one loop's parts."""
+    routes = APIRouter(prefix="/v1")
+
+    return routes

@@ -1,0 +1,1 @@
+-- Files expire; uploads are put together from parts; batches.

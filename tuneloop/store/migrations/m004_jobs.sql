@@ -1,0 +1,1 @@
+-- Jobs can be paused; checkpoints, and who may use them.

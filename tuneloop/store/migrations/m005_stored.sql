@@ -1,0 +1,1 @@
+-- Chat completions and responses that their caller wants kept.

@@ -1,0 +1,1 @@
+-- OpenAI's evals, their runs and output items.

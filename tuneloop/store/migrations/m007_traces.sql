@@ -1,0 +1,1 @@
+-- Logs know their place in a trace.
