@@ -3,8 +3,9 @@
 Both tune the embedded model on the first rows of each set, in turn, each run in a process of its own: one epoch, 16
 rows a step, the same rows in the same steps, from the same LoRA (rank 16, alpha 32, all linear layers), AdamW with the
 same constant learning rate, loss on every assistant's message. TRL is handed our tokens and targets, so that both learn
-the same. `bench/trl_peer.py` says what its configuration is and what else was tried. TRL in bfloat16 loses what its
-LoRA adds below the last digit of the layers' results; --float32 shows the losses that it has without that.
+the same. `bench/trl_peer.py` says what its configuration is and what else was tried. In bfloat16, which is its fastest,
+TRL loses what its LoRA adds below the last digit of the layers' results. So it also runs once in float32, which takes
+longest of all: the losses there are what ours are held against.
 
 Seconds are those of the steps: from the end of loading to the end of the last step, the first step and whatever it
 warms up included on both sides. Peak memory is the whole process's. `bench/peak.py` says what the share of the peak is.
@@ -169,7 +170,7 @@ def show(name: str, figures: Mapping[str, Any]) -> None:
     if "trl" in figures:
         print(f"  ratio       {figures['ratio']:7.1f}   last loss differs by {figures['loss_differences'][-1]:.2%}")
     if "trl_float32" in figures:
-        print(f"  from TRL in float32 it differs by {figures['loss_differences_from_float32'][-1]:.2%}")
+        print(f"  the same loss as TRL in float32 to {figures['loss_differences_from_float32'][-1]:.2%}")
     peak = figures["peak"]
     print(
         f"  {figures['share_of_peak']:.0%} of the {peak['per_second'] / 1e9:.0f} GFLOP/s measured at the model's "
@@ -185,11 +186,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=home, help="folder of the sets (TUNELOOP_BENCH_DATA)")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET", help=", ".join(SETS))
-    parser.add_argument("--rows", type=int, default=64, help="rows of each set")
+    parser.add_argument("--rows", type=int, default=32, help="rows of each set")
     parser.add_argument("--rounds", type=int, default=1, help="how often both run, in turn; the median counts")
     parser.add_argument("--skip-trl", action="store_true", help="only ours")
     parser.add_argument("--trl-python", default=sys.executable, help="the Python that has TRL, if another")
-    parser.add_argument("--float32", action="store_true", help="also run TRL in float32, for its losses; slow")
+    parser.add_argument(
+        "--float32", action=argparse.BooleanOptionalAction, default=True, help="also run TRL in float32, for its losses"
+    )
     parser.add_argument("--keep-memory", action="store_true", help="have glibc keep freed memory, on both sides")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     options = parser.parse_args()

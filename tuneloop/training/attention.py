@@ -1,11 +1,13 @@
 """Attention over a prefix tree, as matrix products over blocks of queries.
 
 A block of queries, neighbours in depth-first order, is multiplied with exactly those keys that one of them may see;
-what a query must not see is masked inside that. PyTorch's own attention with a mask would compute all pairs.
+what a query must not see is masked inside that, so that the blocks are cut where least has to be masked. PyTorch's own
+attention with a mask would compute all pairs.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +18,14 @@ from torch import Tensor
 
 from tuneloop.training.tree import Ints, Tree
 
+#: queries in a block, where it is not worth while to look for the best cuts
 _BLOCK = 192
+#: what a block of its own costs, in pairs of a query and a key that could be computed in the same time
+_PAIRS_PER_BLOCK = 15_000
+#: blocks end only where a branch does, and every so many tokens within one
+_GRAIN = 32
+#: more tokens than this are never one block
+_LARGEST = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +48,21 @@ def tree_blocks(
     queries: Ints | None = None,
     window: int | None = None,
     ahead: int = 0,
-    size: int = _BLOCK,
+    size: int | None = None,
 ) -> list[Block]:
-    """The blocks of a tree's attention, the same for all layers of a kind, of at most `size` queries.
+    """The blocks of a tree's attention, the same for all layers of a kind, of at most `size` queries if that is given.
 
     `queries` are the tokens that ask, in ascending order (default: all); `window` is how far back they see, as in
     sliding-window attention; with `ahead` those ask that come so many places after the queries.
     """
     asking = np.arange(len(tree.ends)) if queries is None else queries
+    if size is None and queries is None:
+        edges = best_edges(tree)
+    else:
+        edges = [*range(0, len(asking), size or _BLOCK), len(asking)]
     blocks = []
-    for start in range(0, len(asking), size):
-        rows = slice(start, min(start + size, len(asking)))
+    for start, end in itertools.pairwise(edges):
+        rows = slice(start, end)
         query = asking[rows, None]
         keys = np.flatnonzero(tree.ends[: query[-1, 0] + 1] > query[0, 0])
         seen = (keys <= query) & (query < tree.ends[keys])
@@ -66,6 +79,30 @@ def tree_blocks(
         where = slice(int(keys[0]), int(keys[-1]) + 1) if in_a_row else torch.from_numpy(keys).to(device)
         blocks.append(Block(rows, where, bias))
     return blocks
+
+
+def best_edges(tree: Tree) -> list[int]:
+    """Where to cut a tree's tokens into blocks of queries, from 0 to the number of tokens: the least work in all.
+
+    Tokens start to end - 1 together see the ancestors of the first and each other, so that their block has
+    (end - start) * (depth of start + end - start) pairs. The cheapest way to every edge is found from those before it.
+    """
+    length = len(tree.ends)
+    branches = np.flatnonzero(tree.ends[:-1] <= np.arange(1, length)) + 1
+    edges = np.unique(np.concatenate([branches, np.arange(0, length, _GRAIN), [length]]))
+    depths = tree.positions[np.minimum(edges, length - 1)]
+    costs, before = np.zeros(len(edges)), np.zeros(len(edges), dtype=np.int64)
+    first = np.searchsorted(edges, edges - _LARGEST)
+    for index in range(1, len(edges)):
+        starts = slice(first[index], index)
+        sizes = edges[index] - edges[starts]
+        total = costs[starts] + sizes * (depths[starts] + sizes) + _PAIRS_PER_BLOCK
+        best = int(total.argmin())
+        costs[index], before[index] = total[best], first[index] + best
+    path = [len(edges) - 1]
+    while path[-1]:
+        path.append(int(before[path[-1]]))
+    return [int(edges[index]) for index in reversed(path)]
 
 
 class _TreeAttention(torch.autograd.Function):
