@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-gpu check fix docs bench bench-gateway lock clean
+.PHONY: help demo serve test test-slow test-gpu fuzz check fix docs bench bench-gateway lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
@@ -29,6 +29,9 @@ test-gpu: $(DEV)  ## the tests that need a GPU, and how fast it trains
 
 test-slow: $(DEV)  ## the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
+
+fuzz: $(DEV)  ## rubbish of every kind at every route, on both databases; TUNELOOP_TEST_FUZZ=N requests each
+	TUNELOOP_TEST_FUZZ=$${TUNELOOP_TEST_FUZZ:-200} $(BIN)/pytest --timeout 0 tests/unit/test_fuzz*.py $(ARGS)
 
 check: $(DEV)  ## types, style, imports, shape, generated docs
 	$(BIN)/ruff format --check .

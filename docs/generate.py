@@ -1,6 +1,7 @@
 """Writes the pages that are made from the code: `python -m docs.generate`; --check only compares.
 
-docs/cli.md from the commands, docs/settings.md from the table of settings, docs/filters.md's list of fields.
+docs/cli.md from the commands, docs/settings.md from the table of settings, docs/filters.md's list of fields,
+docs/openai_compatibility.md from the contract.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import typer
 
+from docs import compatibility
 from tuneloop.cli.commands import app
 from tuneloop.filters import FIELDS, OPERATORS, SYNONYMS
 from tuneloop.settings import SETTINGS
@@ -23,6 +25,7 @@ NOTE = "<!-- Made by `make docs`; do not edit. -->\n"
 def main() -> int:
     """Write the pages, or say which are out of date."""
     pages = {"cli.md": cli(), "settings.md": settings(), "filters.md": filters()}
+    pages["openai_compatibility.md"] = NOTE + compatibility.page()
     stale = [name for name, text in pages.items() if not (HERE / name).exists() or (HERE / name).read_text() != text]
     if "--check" in sys.argv:
         if stale:
@@ -82,8 +85,9 @@ Environment variables, read once at the start:
 
 ## settings.toml
 
-In the home folder: upstreams that calls are passed on to, prices, and what the machine costs. Without upstreams in it,
-`OPENAI_API_KEY` (and `OPENAI_BASE_URL`) in the environment make one called `openai`.
+In the home folder: upstreams that calls are passed on to, prices, what the machine costs, and
+[webhooks](webhooks.md). Without upstreams in it, `OPENAI_API_KEY` (and `OPENAI_BASE_URL`) in the environment make one
+called `openai`.
 
 ```toml
 [[upstreams]]
@@ -102,6 +106,11 @@ output_per_1k = 0.016
 
 [machine]
 dollars_per_hour = 0.05                  # prices what local models answer by their time
+
+[[webhooks]]
+url = "https://app.example/hook"         # told when a job, a batch or an eval run has ended
+secret_env = "TUNELOOP_WEBHOOK_SECRET"   # the variable that holds the secret
+events = ["fine_tuning.job.*"]           # all without it
 ```
 """
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from tuneloop.types import Json, Message
+from tuneloop import items
+from tuneloop.errors import InvalidInput
+from tuneloop.types import Json, Message, Tool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,14 +27,17 @@ class Measured:
 
 
 def measure(answer: Json) -> Measured:
-    """Read an answer (of chat or completions, whole or from `assemble`); whatever is not as expected is left out."""
+    """Read an answer (of any endpoint, whole or from `assemble`); whatever is not as expected is left out."""
     if not isinstance(answer, dict):
         return Measured()
+    if answer.get("object") == "response":
+        return _measure_response(answer)
     usage = _mapping(answer.get("usage"))
     choice = _first_choice(answer)
+    embeddings = answer.get("object") == "list"  # the only answers without completion tokens
     return Measured(
         prompt_tokens=_integer(usage.get("prompt_tokens")),
-        completion_tokens=_integer(usage.get("completion_tokens")),
+        completion_tokens=_integer(usage.get("completion_tokens", 0 if embeddings and usage else None)),
         finish_reason=_text(choice.get("finish_reason")),
         response_id=_text(answer.get("id")),
         output_text=_answer_text(choice),
@@ -39,16 +45,34 @@ def measure(answer: Json) -> Measured:
     )
 
 
+def _measure_response(answer: Mapping[str, Json]) -> Measured:
+    """An answer of the Responses API, with the finish reason that chat would have given."""
+    usage = _mapping(answer.get("usage"))
+    message = items.answer(answer.get("output")) or {}
+    reason = _text(_mapping(answer.get("incomplete_details")).get("reason"))
+    if answer.get("status", "completed") == "completed":
+        reason = "tool_calls" if "tool_calls" in message else "stop"
+    return Measured(
+        prompt_tokens=_integer(usage.get("input_tokens")),
+        completion_tokens=_integer(usage.get("output_tokens")),
+        finish_reason="length" if reason == "max_output_tokens" else reason,
+        response_id=_text(answer.get("id")),
+        output_text=_answer_text({"message": message}),
+        error=_error_message(answer.get("error")),
+    )
+
+
 def input_text(request: Mapping[str, Json]) -> str:
-    """The text of the last user message (of chat) or the prompt (of completions)."""
-    messages = request.get("messages")
-    if isinstance(messages, list):
-        for message in reversed(messages):
+    """The text of the last user message (of chat, of Responses), of the prompt, or the first text to embed."""
+    for name in ("messages", "input"):
+        given = request.get(name)
+        for message in reversed(given) if isinstance(given, list) else ():
             if isinstance(message, dict) and message.get("role") == "user":
                 return content_text(message.get("content"))
-        return ""
-    prompt = request.get("prompt")
-    return prompt if isinstance(prompt, str) else ""
+    given = request.get("prompt", request.get("input"))
+    if isinstance(given, list) and given:
+        given = given[0]
+    return given if isinstance(given, str) else ""
 
 
 def content_text(content: Json) -> str:
@@ -69,11 +93,32 @@ def metadata_of(request: Mapping[str, Json]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else orjson.dumps(value).decode() for key, value in metadata.items()}
 
 
+def conversation(request: Mapping[str, Json]) -> tuple[list[Message], list[Tool]]:
+    """The messages and tools of a request of chat or of Responses; no messages for other requests. Raises InvalidInput
+    for what the request alone does not tell, or chat has no words for."""
+    messages = request.get("messages")
+    if isinstance(messages, list):
+        return messages, request.get("tools") or []
+    if request.get("previous_response_id"):
+        raise InvalidInput("it goes on from an earlier response", param="previous_response_id")
+    found = items.messages(items.listed(request.get("input")))
+    if found and (instructions := request.get("instructions")):
+        found = [{"role": "system", "content": instructions}, *found]
+    return found, items.functions(request.get("tools"))
+
+
 def answer_of(body: bytes) -> Message | None:
     """The assistant's message in the bytes of an answer, whole or a stream of events; None where there is none."""
-    whole = assemble(body) if body.lstrip().startswith(b"data:") else parse(body)
-    message = _first_choice(_mapping(whole)).get("message")
+    answer = _mapping(whole(body))
+    if answer.get("object") == "response":
+        return items.answer(answer.get("output"))
+    message = _first_choice(answer).get("message")
     return dict(message) if isinstance(message, dict) else None
+
+
+def whole(body: bytes) -> Json:
+    """The answer that these bytes are, whole or a stream of events."""
+    return parse(body) if body.lstrip()[:1] in b"{[" else assemble(body)
 
 
 def error_text(body: bytes) -> str:
@@ -99,12 +144,19 @@ def events(stream: bytes) -> Iterator[Json]:
 
 
 def assemble(stream: bytes) -> dict[str, Json]:
-    """The whole answer that a stream's events add up to: choices with message or text, usage, id, model."""
+    """The whole answer that a stream's events add up to: choices with message or text, usage, id, model; of Responses,
+    the response as its last event has it."""
+    said = [event for event in events(stream) if isinstance(event, dict)]
+    if said and "choices" not in said[0] and str(said[0].get("type")).startswith("response."):
+        return _response(said)
+    return add_up(said)
+
+
+def add_up(chunks: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """The whole answer that chunks of chat or completions add up to."""
     answer: dict[str, Json] = {}
     choices: dict[int, dict[str, Json]] = {}
-    for event in events(stream):
-        if not isinstance(event, dict):
-            continue
+    for event in chunks:
         for key, value in event.items():
             if key != "choices" and value is not None:
                 answer[key] = value
@@ -117,6 +169,23 @@ def assemble(stream: bytes) -> dict[str, Json]:
     return answer
 
 
+def _response(events: Sequence[Json]) -> dict[str, Json]:
+    """The response of a stream. One that broke off has what was said until then."""
+    snapshots = [event["response"] for event in events if isinstance(event.get("response"), dict)]
+    response: dict[str, Json] = snapshots[-1] if snapshots else {}
+    errors = [event["error"] for event in events if "error" in event]
+    if errors:
+        response = {**response, "error": errors[-1]}
+    if response.get("status") != "in_progress":
+        return response
+    done = [event["item"] for event in events if event.get("type") == "response.output_item.done"]
+    # Text items end with their "done" event, so what came after the last one is the item that broke off.
+    rest = itertools.takewhile(lambda event: event.get("type") != "response.output_item.done", reversed(events))
+    deltas = [str(event.get("delta")) for event in rest if event.get("type") == "response.output_text.delta"]
+    text = {"type": "output_text", "text": "".join(reversed(deltas))}
+    return {**response, "output": [*done, {"type": "message", "content": [text]}] if deltas else done}
+
+
 def _add_piece(choices: dict[int, dict[str, Json]], piece: Mapping[str, Json]) -> None:
     index = _integer(piece.get("index")) or 0
     choice = choices.setdefault(index, {"index": index, "finish_reason": None})
@@ -124,6 +193,8 @@ def _add_piece(choices: dict[int, dict[str, Json]], piece: Mapping[str, Json]) -
         choice["finish_reason"] = piece["finish_reason"]
     if isinstance(piece.get("text"), str):
         choice["text"] = choice.get("text", "") + piece["text"]
+    if isinstance(piece.get("logprobs"), dict):
+        _add_logprobs(choice, piece["logprobs"])
     if isinstance(piece.get("delta"), dict):
         message = choice.setdefault("message", {"role": "assistant", "content": None})
         _add_delta(message, piece["delta"])
@@ -139,6 +210,17 @@ def _add_delta(message: dict[str, Json], delta: Mapping[str, Json]) -> None:
             message[key] = (message.get(key) or "") + value
         elif isinstance(value, dict):
             _add_delta(message.setdefault(key, {}), value)
+
+
+def _add_logprobs(choice: dict[str, Json], logprobs: Mapping[str, Json]) -> None:
+    """Chat has lists under "content" and "refusal", completions several that belong together."""
+    known = choice.setdefault("logprobs", {})
+    for key, value in logprobs.items():
+        if isinstance(value, list):
+            known[key] = known.get(key) or []
+            known[key] += value
+        else:
+            known.setdefault(key, value)
 
 
 def _add_tool_calls(calls: list[dict[str, Json]], pieces: Json) -> None:

@@ -18,6 +18,7 @@ from tuneloop.calls import content_text
 from tuneloop.chat_templates import ChatTemplate, read_template
 from tuneloop.errors import InvalidInput
 from tuneloop.examples import Row
+from tuneloop.tool_calls import HERMES, PROBE_ARGUMENTS, PROBES, CallFormat, format_of
 from tuneloop.types import Json, Message, Tool
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class _Turn:
     weight: float
 
 
-def load_chat(model_dir: Path) -> Chat:
-    """The chat of what is tuned on the model in `model_dir` (tokenizer.json, config.json, template).
+def load_chat(model_dir: Path, template: ChatTemplate | None = None) -> Chat:
+    """The chat of what is tuned on the model in `model_dir` (tokenizer.json, config.json, template), or of what is
+    served with another `template`.
 
     Raises InvalidInput when a file is missing.
     """
@@ -55,7 +57,7 @@ def load_chat(model_dir: Path) -> Chat:
     config = json.loads(config_file.read_bytes()) if config_file.is_file() else {}
     return Chat(
         Tokenizer.from_file(str(tokenizer_file)),
-        read_template(model_dir),
+        template or read_template(model_dir),
         context=int(config.get("max_position_embeddings", 0)) or None,
     )
 
@@ -75,6 +77,26 @@ class Chat:
     def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> list[int]:
         """The tokens that ask for the next answer. Raises InvalidInput when the template refuses the messages."""
         return self._encode(self.prompt_text(messages, tools))
+
+    def text_ids(self, text: str) -> list[int]:
+        """The tokens of a text that is no chat, after those that begin every text."""
+        return list(self._tokenizer.encode(text, add_special_tokens=True).ids)
+
+    @cached_property
+    def calls(self) -> CallFormat:
+        """How the model writes calls of tools, in training and in answers."""
+        return self._own_calls or HERMES
+
+    @property
+    def tokenizer_json(self) -> str:
+        """The tokenizer, as its file has it."""
+        return str(self._tokenizer.to_str())
+
+    @cached_property
+    def special_tokens(self) -> Mapping[str, int]:
+        """The tokens that are no text, and their ids."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {token.content: token_id for token_id, token in added.items() if token.special}
 
     def decode(self, token_ids: Sequence[int], *, special: bool = True) -> str:
         """The text of tokens, with or without the special ones."""
@@ -123,7 +145,7 @@ class Chat:
                 _add_result(content_text(message.get("content")), plain)
             else:
                 plain.append(self._plain_message(message))
-        if tools and not self.template.shows_tools:
+        if tools and not self._shows_tools:
             definitions = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
             text = _TOOLS_PROMPT.format(definitions=definitions)
             if plain and plain[0]["role"] == "system":
@@ -142,12 +164,38 @@ class Chat:
         optional = ("name", "tool_call_id", "reasoning_content")
         plain.update({key: message[key] for key in optional if message.get(key) is not None})
         calls = [_plain_call(call, self.template.arguments or dict) for call in _calls(message)]
-        if calls and self.template.arguments:
+        if calls and self._own_calls:
             plain["tool_calls"] = calls
         elif calls:
-            lines = [f"<tool_call>\n{json.dumps(c['function'], ensure_ascii=False)}\n</tool_call>" for c in calls]
-            plain["content"] = "\n".join([text, *lines] if text else lines)
+            written = HERMES.write([(call["function"]["name"], call["function"]["arguments"]) for call in calls])
+            plain["content"] = f"{text}\n{written}" if text else written
         return plain
+
+    @property
+    def _shows_tools(self) -> bool:
+        """Whether the template shows definitions of tools, and calls for them can be read."""
+        return self.template.shows_tools and (self.template.arguments is None or self._own_calls is not None)
+
+    @cached_property
+    def _own_calls(self) -> CallFormat | None:
+        """The template's way of writing calls, if it has one that can be read."""
+        if self.template.arguments is None:
+            return None
+        functions = [({"name": name, "arguments": PROBE_ARGUMENTS}, call_id) for name, call_id in PROBES]
+        calls = [_plain_call({"function": one, "id": call_id}, self.template.arguments) for one, call_id in functions]
+        one, two = self._probed(calls[:1]), self._probed(calls)
+        return format_of(one, two) if one is not None else None
+
+    def _probed(self, calls: list[dict[str, Json]]) -> str | None:
+        """What the template writes for an answer with calls, or None where it refuses them."""
+        messages: list[Message] = [_QUESTION, {"role": "assistant", "content": "", "tool_calls": calls}]
+        try:
+            prompt = self.template.render(messages[:1], [_plain_tool(_TOOL)], ask=True)
+            whole = self.template.render(messages, [_plain_tool(_TOOL)])
+            end = self._end_of_turn(whole, len(prompt)) - len(self._end_token)
+            return whole[len(prompt) : end] if whole.startswith(prompt) else None
+        except InvalidInput:
+            return None
 
     def _render(self, row: Row) -> Rendered:
         prompt = self.prompt_text(row.messages[:-1], row.tools)
@@ -204,6 +252,11 @@ class Chat:
             )
         return found + len(self._end_token)
 
+    @property
+    def end_token_id(self) -> int:
+        """The token that ends an answer."""
+        return int(self._tokenizer.token_to_id(self._end_token) or 0)
+
     @cached_property
     def _end_token(self) -> str:
         """The special token after an answer; a template may write more (line ends, the end of the text) behind it."""
@@ -218,7 +271,7 @@ class Chat:
         return min(special, key=rest.index)
 
     def _text(self, messages: Sequence[Message], tools: Sequence[Tool] | None, ask: bool = False) -> str:
-        shown = [_plain_tool(tool) for tool in tools] if tools and self.template.shows_tools else ()
+        shown = [_plain_tool(tool) for tool in tools] if tools and self._shows_tools else ()
         return self.template.render(self.plain_messages(messages, tools), shown, ask=ask)
 
     def _encode(self, text: str) -> list[int]:

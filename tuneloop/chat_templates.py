@@ -108,11 +108,18 @@ def _calling(arguments: Json) -> Message:
 
 def read_template(model_dir: Path) -> ChatTemplate:
     """The template that a model tuned on the one in `model_dir` is trained and served with. Raises InvalidInput."""
+    return repaired(served_template(model_dir, None))
+
+
+def served_template(model_dir: Path, trained: Path | None) -> ChatTemplate:
+    """The template that a model is served with: the file `trained` that its training left, which may be a repaired
+    version of that in `model_dir`, or None for a base model, which has its own. Raises InvalidInput."""
     config = _read_json(model_dir / "tokenizer_config.json")
     tokens = {key: value for key, value in config.items() if key.endswith("_token") and value}
     texts = {key: value["content"] if isinstance(value, dict) else value for key, value in tokens.items()}
     special_tokens = {key: text for key, text in texts.items() if isinstance(text, str)}
-    return repaired(ChatTemplate(_source(model_dir, config), special_tokens))
+    source = _source(model_dir, config) if trained is None else trained.read_text(encoding="utf-8")
+    return ChatTemplate(source, special_tokens)
 
 
 def _source(model_dir: Path, config: dict[str, Json]) -> str:

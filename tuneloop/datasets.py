@@ -104,7 +104,8 @@ def export(rows: Iterable[Example], method: Method = "supervised") -> Iterator[b
 
 def training_rows(example: Example, method: Method) -> list[dict[str, Any]]:
     """What a method learns from one row: for supervised the row, for dpo a pair for each answer that it corrects, for
-    kto the row with its label, and each answer that it corrects as a bad one; in each case perhaps nothing."""
+    kto the row with its label, and each answer that it corrects as a bad one, for reinforcement the prompt with the
+    answer as `reference`; in each case perhaps nothing."""
     *prompt, target = example.messages
     call = ({"tools": list(example.tools)} if example.tools else {}) | dict(example.extra)
     if method == "kto":
@@ -113,6 +114,8 @@ def training_rows(example: Example, method: Method) -> list[dict[str, Any]]:
         return [{"messages": [*prompt, answer], **call, "label": label} for answer, label in labelled]
     if example.label is False:
         return []
+    if method == "reinforcement":
+        return [{**call, "messages": prompt, **_reference(target)}] if prompt[-1]["role"] == "user" else []
     if method == "dpo":
         asked = {"messages": prompt, **call}
         return [
@@ -121,6 +124,12 @@ def training_rows(example: Example, method: Method) -> list[dict[str, Any]]:
         ]
     weight = {"weight": example.weight} if example.weight != 1.0 else {}
     return [{"messages": [*prompt, target], **call, **weight}]
+
+
+def _reference(target: Message) -> dict[str, Any]:
+    """An answer as a grader compares with it: `item.reference` with `sample.output_text`, and likewise the tools."""
+    tools = {"reference_tools": target["tool_calls"]} if target.get("tool_calls") else {}
+    return {"reference": calls.content_text(target.get("content")), **tools}
 
 
 def check_enough(dataset: Dataset, rows: Iterable[Example], method: Method) -> None:
@@ -134,6 +143,8 @@ def check_enough(dataset: Dataset, rows: Iterable[Example], method: Method) -> N
         "Score more calls or widen the filter",
         "dpo": f"{total} with a correction beside the answer it corrects, but dpo needs at least {FEWEST}. "
         "Correct more answers (tuneloop feedback LOG --correction TEXT)",
+        "reinforcement": f"{total} prompts that end with the user's message, but reinforcement needs at least "
+        f"{FEWEST}. Widen the filter",
         "kto": f"{labels[True]} good and {labels[False]} bad answers, but kto needs at least {FEWEST}, some of each. "
         "Rate more (tuneloop feedback LOG bad) and let the filter take both (score.rating in (good, bad) or corrected)",
     }[method]
@@ -189,8 +200,11 @@ def _with_scores(store: Store, logs: Iterable[Log]) -> Iterator[tuple[Log, list[
 def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> Candidate:
     request = calls.parse(log.request)
     request = request if isinstance(request, dict) else {}
-    messages = request.get("messages")
-    if not isinstance(messages, list) or not messages:
+    try:
+        messages, tools = calls.conversation(request) if log.endpoint != "/v1/embeddings" else ([], [])
+    except InvalidInput as error:
+        return Candidate(None, f"unusable: {error.message}")
+    if not messages:
         return Candidate(None, "unusable: not a chat call")
     correction = next((score.correction for score in reversed(scores) if score.correction), None)
     answer = _target(calls.answer_of(log.response) or {"role": "assistant", "content": log.output_text})
@@ -198,7 +212,6 @@ def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> C
     if fault and correction is None:
         return Candidate(None, f"unusable: {fault}")
     target = answer if correction is None else _target(correction)
-    tools = request.get("tools") or []
     extra = {"parallel_tool_calls": v} if (v := request.get("parallel_tool_calls")) is not None else {}
     row = {"messages": [*messages, target], "tools": tools, **extra}
     example = replace(

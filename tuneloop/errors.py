@@ -8,6 +8,9 @@ TuneloopError
   NotFound              404  no such thing
     ModelNotFound       404  no such model
   TooLarge              413  the body is larger than allowed
+  UrlTooLong            414  the URL is longer than allowed
+  UnsupportedMedia      415  the body is of another type than it should be
+  RateLimited           429  too many calls with one key; the answer's Retry-After says when to come again
   EngineError           502  the engine or upstream failed
     EngineUnavailable   503  it did not start, or is starting again
   Unavailable           503  something we need is missing: a network, a model, a running server
@@ -85,6 +88,24 @@ class TooLarge(TuneloopError):
     """The body is larger than the server takes."""
 
     status, type, code = 413, "invalid_request_error", "request_too_large"
+
+
+class UrlTooLong(TuneloopError):
+    """The URL is longer than the server takes."""
+
+    status, type, code = 414, "invalid_request_error", "url_too_long"
+
+
+class UnsupportedMedia(TuneloopError):
+    """The body's Content-Type is not the one that is read here."""
+
+    status, type, code = 415, "invalid_request_error", "unsupported_content_type"
+
+
+class RateLimited(TuneloopError):
+    """More calls than the API key may make in a minute."""
+
+    status, type, code = 429, "requests", "rate_limit_exceeded"
 
 
 class EngineError(TuneloopError):

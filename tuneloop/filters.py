@@ -33,7 +33,7 @@ Value = str | float | bool | None
 FIELDS: dict[str, tuple[Kind, str]] = {
     "id": ("text", "the Log's id"),
     "created_at": ("time", "when the call was made"),
-    "source": ("text", "gateway, api or import"),
+    "source": ("text", "gateway, api, import or trace"),
     "endpoint": ("text", "path of the call, such as /v1/chat/completions"),
     "model": ("text", "the name the caller asked for"),
     "served_by": ("text", "the model that answered"),
@@ -49,6 +49,11 @@ FIELDS: dict[str, tuple[Kind, str]] = {
     "finish_reason": ("text", "stop, length, tool_calls, ..."),
     "user": ("text", "the caller's name for its user"),
     "response_id": ("text", "the id inside the answer"),
+    "trace_id": ("text", "the trace it belongs to, in hex"),
+    "span_id": ("text", "its own place there, in hex"),
+    "parent_id": ("text", "the span it was made in, in hex"),
+    "span_name": ("text", "a span's name"),
+    "span_kind": ("text", "llm, embedding, agent, tool, chain, retriever, ...: what work a span was"),
     "input": ("text", "text of the last user message"),
     "output": ("text", "text of the answer"),
     "text": ("text", "input or output"),
@@ -64,6 +69,8 @@ SYNONYMS = {
     "scores": "score",
     "feedback": "score",
     "meta": "metadata",
+    "trace": "trace_id",
+    "parent_span_id": "parent_id",
 }
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~", "!~")
 WORDS = ("and", "or", "not", "in", "is", "null", "true", "false", "contains")

@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio.to_thread
 from filelock import FileLock, Timeout
 
-from tuneloop import finetuning, models
+from tuneloop import finetuning, models, responses
 from tuneloop.engines.llama_cpp import LlamaCppEngine
 from tuneloop.engines.upstream import UpstreamEngine
 from tuneloop.errors import Unavailable
+from tuneloop.evals.running import Runner as EvalRunner
+from tuneloop.executors.batches import BatchRunner, Places
 from tuneloop.executors.local import LocalExecutor
+from tuneloop.executors.runner import Runner
+from tuneloop.graders.asking import Gateway
+from tuneloop.graders.sandbox import Sandbox
 from tuneloop.model_store import KNOWN_MODELS, BaseModel, ModelStore, Progress
 from tuneloop.pricing import Prices
 from tuneloop.settings import Settings
 from tuneloop.store import Blobs, Database, Store
 from tuneloop.store.keys import digest
-from tuneloop.types import WHOLE_MODEL, Model
+from tuneloop.types import WHOLE_MODEL, FineTuningJob, Model
 
 if TYPE_CHECKING:
     from tuneloop.executors.queue import Queue
@@ -64,7 +69,9 @@ class Loop:
     @cached_property
     def local(self) -> LlamaCppEngine:
         """Serves base and tuned models on this machine."""
-        return LlamaCppEngine(self.settings, lambda base: self.base_folder(base) / WHOLE_MODEL)
+        return LlamaCppEngine(
+            self.settings, lambda base: self.base_folder(base) / WHOLE_MODEL, responses.Memory(self.store)
+        )
 
     @cached_property
     def routes(self) -> models.Routes:
@@ -73,30 +80,69 @@ class Loop:
         return models.Routes(self.store, self._catalog, self.local, upstreams)
 
     @cached_property
-    def runner(self) -> finetuning.Runner:
+    def runner(self) -> Runner:
         """Runs fine-tuning jobs."""
-        return finetuning.Runner(
+        return Runner(
             store=self.store,
             folder=self._home() / "jobs",
-            executor=LocalExecutor(),
+            executor=LocalExecutor(self._for_training),
             base_folder=self.base_folder,
             organization=self.settings.organization,
             threads=self.settings.threads,
         )
 
-    def ensure(self, base: str) -> BaseModel:
-        """A base model, brought first if it is not here."""
-        return self.model_store.ensure(base, self.progress)
+    @cached_property
+    def batch_runner(self) -> BatchRunner:
+        """Runs batches."""
+        return BatchRunner(
+            store=self.store,
+            url=lambda: self.url,
+            key=self.own_key,
+            model=lambda name: self.routes.route(name).model,
+            local=Places(max(1, self.settings.slots // 2), lambda: self.local.calls),
+        )
 
-    def base_folder(self, name: str) -> Path:
+    @cached_property
+    def eval_runner(self) -> EvalRunner:
+        """Runs the runs of evals."""
+        return EvalRunner(
+            store=self.store,
+            gateway=self.gateway,
+            run_python=Sandbox(),
+            concurrency=max(1, self.settings.slots // 2),
+        )
+
+    def gateway(self, user: str) -> Gateway:
+        """How graders and evals of this server ask models: through its own door, so that every call is logged, as
+        that of `user`. Raises Unavailable in a process that is no server."""
+        if self.url is None:
+            raise Unavailable("models are asked by a running server: start one with `tuneloop serve`")
+        return Gateway(self.url, self.own_key, embedder=self.settings.base_model, user=user)
+
+    def _for_training(self) -> dict[str, str]:
+        """Where a run's graders ask models, as the environment of its process says it: here, if this is a server."""
+        here = {"TUNELOOP_BASE_URL": self.url, "TUNELOOP_API_KEY": self.own_key} if self.url else {}
+        return {"TUNELOOP_BASE_MODEL": self.settings.base_model, **here}
+
+    def ensure(self, base: str, watch: Progress = _quiet) -> BaseModel:
+        """A base model, brought first if it is not here; `watch` hears of that too, and may raise to end it."""
+
+        def heard(what: str, done: int, total: int) -> None:
+            watch(what, done, total)
+            self.progress(what, done, total)
+
+        return self.model_store.ensure(base, heard)
+
+    def base_folder(self, name: str, watch: Progress = _quiet) -> Path:
         """The folder of a whole model: a base model's, brought first if need be, or that of one tuned as a whole."""
         tuned = self.store.models.find(name)
-        return Path(tuned.adapter) if tuned and tuned.adapter else self.ensure(name).path
+        return Path(tuned.adapter) if tuned and tuned.adapter else self.ensure(name, watch).path
 
-    def tunable(self, name: str) -> bool:
-        """Whether a model of this name can be tuned: a base model (here or known) or one tuned here."""
+    def tunable(self, name: str) -> str | None:
+        """The model that is tuned under a name: a base model (here or known) or one tuned here, itself or an alias."""
         catalog = self.routes.catalog()
-        return name in catalog.base or name in catalog.tuned
+        target = catalog.aliases.get(name, name)
+        return target if target in catalog.base or target in catalog.tuned else None
 
     def allows(self, key: str) -> bool:
         """Whether an API key is good: the preset one or one of the store's. Only hashes are compared, so the time it
@@ -139,6 +185,11 @@ class Loop:
         from tuneloop.executors import queue as queues  # DBOS takes half a second to import; only jobs need it
 
         queues.enqueue_elsewhere(self.queue_url, queue, item_id, again=again)
+
+    def line_up(self, job: FineTuningJob) -> None:
+        """Have a job's files looked at, and the job run when its turn comes; once, however often it is said."""
+        self.enqueue("validation", job.id)
+        self.enqueue("fine-tuning", job.id, again=finetuning.turn(job))
 
     def hold(self, url: str, *, seconds: float = 1.0) -> FileLock:
         """Be the one process that runs this home's jobs; release the lock to let another.

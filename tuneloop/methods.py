@@ -1,7 +1,8 @@
 """Methods of fine-tuning and their hyperparameters: read from a request as OpenAI has it, checked by name and range.
 
-OpenAI's are n_epochs, batch_size and learning_rate_multiplier, and beta for dpo; kto takes what dpo does. The rest is
-ours, and any method takes it. What is missing, null or "auto" is left to the training run.
+OpenAI's are n_epochs, batch_size and learning_rate_multiplier, beta for dpo, and for reinforcement a grader and what
+belongs to drawing answers; kto takes what dpo does. The rest is ours. What is missing, null or "auto" is left to the
+training run.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, cast, get_args
 
-from tuneloop.errors import InvalidInput
-from tuneloop.graders import GRADERS
-from tuneloop.protocols import Method, Schedule, Tuning
+import orjson
+
+from tuneloop import graders
+from tuneloop.errors import InvalidData, InvalidInput
+from tuneloop.examples import FilePurpose, PromptRow
+from tuneloop.graders import METRICS
+from tuneloop.graders.variables import missing
+from tuneloop.protocols import Effort, Method, Schedule, Tuning
 from tuneloop.types import Json
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -29,17 +35,45 @@ def read(request: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]:
     kind = method.get("type") if isinstance(method, Mapping) else None
     if kind not in METHODS:
         offered = ", ".join(map(repr, METHODS))
-        refused = "method 'reinforcement' is not offered" if kind == "reinforcement" else f"unknown method {kind!r}"
-        raise InvalidInput(f"{refused}; 'method.type' must be one of {offered}", param="method.type")
+        raise InvalidInput(f"unknown method {kind!r}; 'method.type' must be one of {offered}", param="method.type")
     inner = method.get(kind)
     # OpenAI's older place for them is the request itself.
     given = {**_object(request, "hyperparameters"), **_object(inner or {}, "hyperparameters", f"method.{kind}")}
+    if kind == "reinforcement":
+        graders.read((inner or {}).get("grader"), param="method.reinforcement.grader")
+        _object(inner or {}, "response_format")
     return cast(Method, kind), _checked(cast(Method, kind), given)
 
 
-def shape(method: Method, hyperparameters: Mapping[str, Json]) -> dict[str, Json]:
-    """The method as OpenAI's jobs show it."""
-    return {"type": method, method: {"hyperparameters": dict(hyperparameters)}}
+def shape(
+    method: Method, hyperparameters: Mapping[str, Json], more: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """The method as OpenAI's jobs show it, with what else it has."""
+    return {"type": method, method: {**(more or {}), "hyperparameters": dict(hyperparameters)}}
+
+
+def more(method: Mapping[str, Any] | None) -> dict[str, Json]:
+    """What a method, of a request that was read or of a job, has beside hyperparameters: the grader of reinforcement
+    and the form of its answers. Raises InvalidInput when that is no JSON."""
+    if method is None or method["type"] != "reinforcement":
+        return {}
+    inner = method["reinforcement"]
+    given = {name: inner[name] for name in ("grader", "response_format") if inner.get(name) is not None}
+    try:
+        found: dict[str, Json] = orjson.loads(orjson.dumps(given))
+    except TypeError as error:
+        raise InvalidInput(f"'method.reinforcement': {error}", param="method.reinforcement") from None
+    return found
+
+
+def check_prompt(grader: Mapping[str, Json], row: PromptRow, param: FilePurpose) -> None:
+    """Raises InvalidData for a row that lacks what its grader reads."""
+    if name := missing(grader, row.item):
+        raise InvalidData(
+            f"Invalid file format. Example {row.line}: the grader reads {name!r}, which this row does not have",
+            param=param,
+            code=f"invalid_{param}",
+        )
 
 
 def with_numbers(hyperparameters: Mapping[str, Json], numbers: Mapping[str, Json]) -> dict[str, Json]:
@@ -57,13 +91,13 @@ def _object(outer: Json, name: str, where: str = "") -> Mapping[str, Any]:
 
 
 def _checked(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
-    standard = {**_STANDARD, **(_PREFERENCE if method != "supervised" else {})}
+    standard, ours = {**_STANDARD, **_STANDARD_OF.get(method, {})}, {**_OURS, **_OURS_OF.get(method, _JUDGE)}
     for name in given:
-        if name not in standard and name not in _OURS:
-            raise InvalidInput(_unknown(method, name, [*standard, *_OURS]), param=f"hyperparameters.{name}")
+        if name not in standard and name not in ours:
+            raise InvalidInput(_unknown(method, name, [*standard, *ours]), param=f"hyperparameters.{name}")
     named = {name: value for name, value in given.items() if value is not None and value != "auto"}
     found = {name: _value(name, reader, named.get(name)) for name, reader in standard.items()}
-    found |= {name: _value(name, reader, named[name]) for name, reader in _OURS.items() if name in named}
+    found |= {name: _value(name, reader, named[name]) for name, reader in ours.items() if name in named}
     if found.get("tuning") == "full" and (pointless := sorted(_LORA & found.keys())):
         message = f"'{pointless[0]}' is about adapters: leave it out, or 'tuning': 'full'"
         raise InvalidInput(message, param=f"hyperparameters.{pointless[0]}")
@@ -72,7 +106,7 @@ def _checked(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, reader: _Reader, value: Json) -> Json:
     if value is None:
-        return "auto"
+        return _UNSAID.get(name, "auto")
     try:
         return reader(value)
     except ValueError as error:
@@ -80,8 +114,11 @@ def _value(name: str, reader: _Reader, value: Json) -> Json:
 
 
 def _unknown(method: Method, name: str, known: list[str]) -> str:
-    if name in _PREFERENCE:
-        return f"the hyperparameter {name!r} belongs to the methods 'dpo' and 'kto', not to {method!r}"
+    owners = [repr(owner) for by in (_STANDARD_OF, _OURS_OF) for owner, names in by.items() if name in names]
+    if owners:
+        return f"the hyperparameter {name!r} belongs to {', '.join(owners)}, not to {method!r}"
+    if name in _JUDGE:
+        return f"{name!r} is no hyperparameter of {method!r}, whose grader is an object: 'method.{method}.grader'"
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"unknown hyperparameter {name!r}; {hint}"
@@ -139,6 +176,18 @@ _STANDARD: Mapping[str, _Reader] = {
     "learning_rate_multiplier": _number(0, 1e4, above=True),
 }
 _PREFERENCE: Mapping[str, _Reader] = {"beta": _number(0, 2, above=True)}
+_STANDARD_OF: Mapping[Method, Mapping[str, _Reader]] = {
+    "dpo": _PREFERENCE,
+    "kto": _PREFERENCE,
+    "reinforcement": {
+        "reasoning_effort": _one_of(*get_args(Effort)),
+        "compute_multiplier": _number(1e-5, 10),
+        "eval_interval": _whole(1, 10**6),
+        "eval_samples": _whole(1, 1000),
+    },
+}
+#: what is said of a hyperparameter that is not given, where that is not "auto"
+_UNSAID = {"reasoning_effort": "default"}
 _OURS: Mapping[str, _Reader] = {
     "tuning": _one_of(*get_args(Tuning)),
     "lora_rank": _whole(1, 256),
@@ -149,7 +198,15 @@ _OURS: Mapping[str, _Reader] = {
     "warmup": _number(0, 0.5),
     "weight_decay": _number(0, 1),
     "patience": _whole(1, 50),
-    "grader": _one_of(*GRADERS),
+}
+#: ours for methods whose rows have an answer to compare with
+_JUDGE: Mapping[str, _Reader] = {"grader": _one_of(*METRICS)}
+_OURS_OF: Mapping[Method, Mapping[str, _Reader]] = {
+    "reinforcement": {
+        "beta": _number(0, 2),
+        "temperature": _number(0.1, 2),
+        "max_completion_tokens": _whole(1, 4096),
+    }
 }
 #: ours that make no sense where every weight is trained
 _LORA = frozenset({"lora_rank", "lora_alpha", "lora_targets", "quantize"})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from tuneloop.errors import InvalidInput, ModelNotFound
 from tuneloop.protocols import Engine, Route
 from tuneloop.settings import Upstream
-from tuneloop.store import Store
-from tuneloop.types import Model
+from tuneloop.store import Store, schema
+from tuneloop.store.database import clean
+from tuneloop.types import FINAL_STATUSES, Model
 
 #: seconds for which a gateway trusts its memory of routes and keys before it asks the store for the revision
 FRESH = 0.02
@@ -48,19 +50,51 @@ def upstream_model(upstream: Upstream, name: str) -> Model:
     return Model(id=name, created_at=0.0, kind="upstream", base=name, owned_by=upstream.name)
 
 
-def delete(store: Store, name: str) -> Model:
-    """Forget a tuned model. Raises ModelNotFound, and InvalidInput for models that are live or not tuned here."""
-    model = store.models.find(name)
+def delete(store: Store, name: str, catalog: Catalog) -> None:
+    """Remove a tuned model and its files, with its checkpoints; a checkpoint alone by its own name.
+
+    Raises ModelNotFound, and InvalidInput for models that are in use or not tuned here.
+    """
+    model = store.models.find(clean(name))
     if model is None:
-        raise ModelNotFound(f"no tuned model {name!r}: only tuned models can be deleted", param="model")
-    live = sorted(alias for alias, target in store.deployments.live().items() if target == name)
-    if live:
-        raise InvalidInput(f"{name!r} answers as {', '.join(live)}: deploy another model there first", param="model")
-    if above := sorted(other.id for other in store.models.all() if other.base == name):
-        raise InvalidInput(f"{above[0]!r} is an adapter on {name!r}: delete that first", param="model")
-    store.models.remove(name)
+        if name in catalog.aliases or catalog.find(name):
+            raise InvalidInput(f"{name!r} cannot be deleted: only tuned models can", param="model")
+        raise ModelNotFound(f"The model '{name}' does not exist", param="model")
+    gone = [*_checkpoints(store, model), model]
+    _check_unused(store, {one.id for one in gone})
+    for one in gone:  # the model itself last: whoever repeats this finds what is left
+        _remove(store, one)
     store.deployments.touch()
-    return model
+
+
+def _remove(store: Store, model: Model) -> None:
+    for checkpoint in store.checkpoints.all(schema.checkpoints.c.model == model.id):
+        store.checkpoints.remove(checkpoint.id)
+    for permission in store.permissions.all(schema.permissions.c.model == model.id):
+        store.permissions.remove(permission.id)
+    store.models.remove(model.id)
+    if model.adapter:
+        shutil.rmtree(model.adapter, ignore_errors=True)
+
+
+def _checkpoints(store: Store, model: Model) -> list[Model]:
+    """The checkpoints that go with a model: those of its job, where it is what the job has made."""
+    job = store.jobs.find(model.job_id) if model.job_id else None
+    if job is None or job.fine_tuned_model != model.id:
+        return []
+    return [one for one in store.models.all(schema.models.c.job_id == job.id) if one.id != model.id]
+
+
+def _check_unused(store: Store, names: Set[str]) -> None:
+    """Raises InvalidInput that says what uses one of the models."""
+    for alias, target in sorted(store.deployments.live().items()):
+        if target in names:
+            raise InvalidInput(f"{target!r} answers as {alias}: deploy another model there first", param="model")
+    for other in store.models.all(schema.models.c.base.in_(names)):
+        if other.id not in names:
+            raise InvalidInput(f"{other.id!r} is an adapter on {other.base!r}: delete that first", param="model")
+    for job in store.jobs.all(schema.jobs.c.base.in_(names), schema.jobs.c.status.not_in(FINAL_STATUSES)):
+        raise InvalidInput(f"the job {job.id} goes on from {job.base!r}: let it end, or cancel it", param="model")
 
 
 class Routes:

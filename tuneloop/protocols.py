@@ -11,9 +11,12 @@ from typing import Literal, Protocol
 from tuneloop.types import Json, Log, Model
 
 Auto = Literal["auto"]
-Method = Literal["supervised", "dpo", "kto"]
+Method = Literal["supervised", "dpo", "kto", "reinforcement"]
 Tuning = Literal["lora", "full"]
 Schedule = Literal["cosine", "linear", "constant"]
+Effort = Literal["default", "low", "medium", "high"]
+#: what somebody wants of a training process: to stop at a checkpoint, or at once
+Asked = Literal["pause", "cancel"]
 #: prices a call: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
 Cost = Callable[[str | None, str, int, int], float | None]
 
@@ -30,7 +33,10 @@ class Dialect(Protocol):
         ...
 
     def event(self, asked: Mapping[str, Json], data: bytes) -> bytes | None:
-        """One event of a stream (what follows `data:`) as OpenAI would have put it; None drops it."""
+        """One event of a stream (what follows `data:`) as OpenAI would have put it; None drops it.
+
+        Events with names come as they go out, each with its lines `event:` and `data:` and a blank one.
+        """
         ...
 
 
@@ -60,6 +66,18 @@ class Engine(Protocol):
     async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
         """Where `model` answers calls to `path` ("/embeddings"), started first if need be. Raises EngineUnavailable,
         and InvalidInput for what the engine cannot do."""
+        ...
+
+
+class Memory(Protocol):
+    """What stored responses hold, as items of the Responses API, for calls that go on from them."""
+
+    def conversation(self, response_id: str) -> Sequence[Mapping[str, Json]]:
+        """The items of a response and of those before it, oldest first. Raises InvalidInput."""
+        ...
+
+    def item(self, item_id: str) -> Mapping[str, Json]:
+        """One of them. Raises NotFound."""
         ...
 
 
@@ -93,7 +111,7 @@ class TrainingSpec:
 
     The run reads `spec.json` in its folder and writes beside it: `events.jsonl` (one Event a line, only ever
     appended), `checkpoints/step-N/` (what a killed run goes on from), `adapter/` (the best one, peft files and
-    `adapter.gguf`), `results.csv` and, last of all, `result.json`.
+    `adapter.gguf`) and likewise `checkpoints/epoch-N/`, `results.csv` and, last of all, `result.json`.
     """
 
     #: folder of the base model: safetensors, config, tokenizer
@@ -108,9 +126,10 @@ class TrainingSpec:
     batch_size: int | Auto = "auto"
     #: factor on the learning rate that "auto" picks
     learning_rate_multiplier: float | Auto = "auto"
-    #: what is learnt from: answers, pairs of a preferred and another answer, answers with thumbs up or down
+    #: what is learnt from: answers, pairs of a preferred and another answer, answers with thumbs up or down, rewards of
+    #: answers of its own
     method: Method = "supervised"
-    #: dpo and kto: how strongly the model is held near the one it started from
+    #: dpo, kto and reinforcement: how strongly the model is held near the one it started from
     beta: float | Auto = "auto"
     #: "lora" trains an adapter, "full" every weight of the model
     tuning: Tuning = "lora"
@@ -129,6 +148,19 @@ class TrainingSpec:
     #: name of a grader ("exact_match"): the epoch whose answers to the validation rows it scores highest is kept, in
     #: place of the one with the lowest loss
     grader: str | None = None
+    #: from here to max_completion_tokens only reinforcement: OpenAI's JSON of the grader whose grades are the rewards
+    reward: Mapping[str, Json] | None = None
+    #: factor on the number of answers that are drawn to each prompt
+    compute_multiplier: float | Auto = "auto"
+    #: steps from one look at the validation file to the next, and answers drawn to each of its rows
+    eval_interval: int | Auto = "auto"
+    eval_samples: int | Auto = "auto"
+    #: how long answers may be; "default" is medium
+    reasoning_effort: Effort = "default"
+    #: the same in tokens; None leaves it to reasoning_effort
+    max_completion_tokens: int | None = None
+    #: answers are drawn at
+    temperature: float = 1.0
     #: CPU threads; 0 takes every core
     threads: int = 0
 
@@ -151,8 +183,9 @@ class TrainingResult:
 class Executor(Protocol):
     """Runs a training folder somewhere: a child process here, or a cluster."""
 
-    def run(self, folder: Path, *, cancelled: Callable[[], bool], on_line: Callable[[int, str], None]) -> int:
-        """Run to the end and return the exit code; calls `on_line(number, line)` for each new line of events."""
+    def run(self, folder: Path, *, asked: Callable[[], Asked | None], on_line: Callable[[int, str], None]) -> int:
+        """Run to the end, or until somebody has `asked` for something else, and return the exit code; calls
+        `on_line(number, line)` for each new line of events."""
         ...
 
 

@@ -5,6 +5,7 @@ SETTINGS is also what `tuneloop --help`'s epilogue and docs/settings.md are made
 
 from __future__ import annotations
 
+import base64
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from platformdirs import user_data_path
 
 from tuneloop.errors import InvalidInput
-from tuneloop.types import Price
+from tuneloop.types import WEBHOOK_EVENTS, Price
 
 
 class Setting(NamedTuple):
@@ -39,6 +40,8 @@ SETTINGS = (
     Setting("slots", "8", "Calls one local model answers at the same time."),
     Setting("context", "4096", "Most tokens (prompt and answer) of one call to a local model."),
     Setting("threads", "0", "CPU threads for training and serving; 0 takes every core."),
+    Setting("rate_limit", "0", "Calls per minute that each API key may make; 0 sets no limit."),
+    Setting("origins", "", "Web sites whose pages may call (CORS): https://a.example,https://b.example or *."),
     Setting("wheels", "", "Folder in which wheels of models are looked for before the network."),
 )
 
@@ -65,6 +68,37 @@ class Upstream:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Webhook:
+    """An address that is told when something has ended."""
+
+    url: str
+    #: what it wants to hear of, with * and ? as wild cards
+    events: tuple[str, ...] = ("*",)
+    #: the secret that events are signed with, or the environment variable that holds it
+    secret: str | None = field(default=None, repr=False)
+    secret_env: str | None = None
+
+    def wants(self, event: str) -> bool:
+        """Whether it is told of such an event."""
+        return any(fnmatchcase(event, pattern) for pattern in self.events)
+
+    def key(self, environ: Mapping[str, str] = os.environ) -> bytes:
+        """What events are signed with: the base64 after "whsec_", or as OpenAI's library has it, the text itself.
+        Raises InvalidInput."""
+        secret = self.secret or environ.get(self.secret_env or "")
+        if not secret:
+            raise InvalidInput(
+                f"the webhook {self.url} needs its secret in the variable {self.secret_env}, which is not set"
+            )
+        if not secret.startswith("whsec_"):
+            return secret.encode()
+        try:
+            return base64.b64decode(secret[6:], validate=True)
+        except ValueError as error:
+            raise InvalidInput(f"the secret of the webhook {self.url} has no valid base64 after 'whsec_'") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """Everything a process needs to know before it starts. Field meanings: SETTINGS."""
 
@@ -79,8 +113,11 @@ class Settings:
     slots: int = 8
     context: int = 4096
     threads: int = 0
+    rate_limit: int = 0
+    origins: tuple[str, ...] = ()
     wheels: Path | None = None
     upstreams: tuple[Upstream, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     #: the user's own price table, by model name
     prices: Mapping[str, Price] = field(default_factory=dict)
     #: what an hour of this machine costs, in dollars
@@ -109,6 +146,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         slots=_integer(text, "slots", 1, 1000),
         context=_integer(text, "context", 128, 10_000_000),
         threads=_integer(text, "threads", 0, 1024),
+        rate_limit=_integer(text, "rate_limit", 0, 1_000_000_000),
+        origins=tuple(origin.strip() for origin in text["origins"].split(",") if origin.strip()),
         wheels=Path(text["wheels"]).expanduser() if text["wheels"] else None,
         **_read_file(home / "settings.toml", environ),
     )
@@ -139,7 +178,7 @@ def _guarded(path: Path, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _parse(table: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    known = {"upstreams", "prices", "machine"}
+    known = {"upstreams", "prices", "machine", "webhooks"}
     for key in table:
         if key not in known:
             raise InvalidInput(f"unknown table {key!r}; known are {', '.join(sorted(known))}", param=key)
@@ -148,6 +187,7 @@ def _parse(table: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, An
     machine = _expect(table.get("machine", {}), dict, "machine")
     return {
         "upstreams": upstreams or _default_upstreams(environ),
+        "webhooks": _webhooks(_expect(table.get("webhooks", []), list, "webhooks")),
         "prices": _prices(table.get("prices", {}), "prices"),
         "dollars_per_hour": _number(machine.get("dollars_per_hour"), "machine.dollars_per_hour"),
     }
@@ -180,6 +220,41 @@ def _upstream(row: Any, where: str) -> Upstream:
         models=models,
         prices=_prices(row.get("prices", {}), f"{where}.prices"),
     )
+
+
+def _webhooks(rows: list[Any]) -> tuple[Webhook, ...]:
+    found = tuple(_webhook(row, f"webhooks[{i}]") for i, row in enumerate(rows))
+    for webhook in found:
+        if sum(other.url == webhook.url for other in found) > 1:
+            raise InvalidInput(f"webhooks names {webhook.url!r} twice; give it all its events once", param="webhooks")
+    return found
+
+
+def _webhook(row: Any, where: str) -> Webhook:
+    _expect(row, dict, where)
+    fields = {"url", "secret", "secret_env", "events"}
+    for key in row:
+        if key not in fields:
+            raise InvalidInput(f"{where}: unknown key {key!r}; known are {', '.join(sorted(fields))}", param=key)
+    url = _expect(row.get("url"), str, f"{where}.url")
+    if not url.startswith(("http://", "https://")):
+        raise InvalidInput(f"{where}.url must begin with http:// or https://, not {url!r}", param="url")
+    secrets = {name: _expect(row[name], str, f"{where}.{name}") for name in ("secret", "secret_env") if name in row}
+    if len(secrets) != 1 or not all(secrets.values()):
+        raise InvalidInput(
+            f"{where} needs either 'secret_env' (a variable that holds its secret) or 'secret'", param="secret"
+        )
+    events = tuple(
+        _expect(e, str, f"{where}.events") for e in _expect(row.get("events", ["*"]), list, f"{where}.events")
+    )
+    webhook = Webhook(url=url, events=events, **secrets)
+    for pattern in events:
+        if not any(fnmatchcase(event, pattern) for event in WEBHOOK_EVENTS):
+            known = ", ".join(WEBHOOK_EVENTS)
+            raise InvalidInput(f"{where}.events: there is no event {pattern!r}; there are {known}", param="events")
+    if webhook.secret is not None:
+        webhook.key()
+    return webhook
 
 
 def _prices(table: Any, where: str) -> dict[str, Price]:

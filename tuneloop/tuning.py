@@ -26,7 +26,9 @@ def create(
     hyperparameters: Mapping[str, Any],
 ) -> FineTuningJob:
     """A job on what the method learns from the dataset's train split, with its validation split to choose the best
-    checkpoint by. Raises InvalidInput when there is too little for the method."""
+    checkpoint by. For reinforcement the `hyperparameters` have its grader. Raises InvalidInput when there is too little
+    for the method."""
+    more = {"grader": hyperparameters.get("grader")} if method == "reinforcement" else {}
     datasets.check_enough(dataset, loop.store.datasets.rows(dataset.id, "train"), method)
     request = {
         "model": model or loop.settings.base_model,
@@ -35,7 +37,7 @@ def create(
         "suffix": suffix or dataset.name[:64],
         "seed": seed,
         "metadata": {"dataset": dataset.name[:512]},
-        "method": methods.shape(method, hyperparameters),
+        "method": methods.shape(method, {n: v for n, v in hyperparameters.items() if n not in more}, more),
     }
     return finetuning.create(loop.store, request, tunable=loop.tunable, dataset_id=dataset.id)
 
@@ -53,8 +55,9 @@ def _file(loop: Loop, dataset: Dataset, split: Split, method: Method) -> str | N
 @contextmanager
 def worker(loop: Loop, job_id: str) -> Iterator[None]:
     """See to it that somebody runs the job: the server, if one does, else this process until the block ends."""
+    job = finetuning.get(loop.store, job_id)
     if loop.server():
-        loop.enqueue("fine-tuning", job_id)
+        loop.line_up(job)
         yield
         return
     from tuneloop.executors.queue import JobQueue
@@ -62,7 +65,7 @@ def worker(loop: Loop, job_id: str) -> Iterator[None]:
     with loop.hold("", seconds=-1):  # behind another command that tunes
         queue = JobQueue(loop.queue_url, {"fine-tuning": loop.runner.run})
         queue.start()
-        queue.enqueue("fine-tuning", job_id)
+        queue.enqueue("fine-tuning", job_id, again=finetuning.turn(job))
         try:
             yield
         except KeyboardInterrupt:

@@ -21,6 +21,25 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 JobStatus = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
 FINAL_STATUSES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
+UploadStatus = Literal["pending", "completed", "cancelled", "expired"]
+BatchStatus = Literal[
+    "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
+]
+
+#: what webhooks are told of, in OpenAI's words
+WEBHOOK_EVENTS = (
+    "fine_tuning.job.succeeded",
+    "fine_tuning.job.failed",
+    "fine_tuning.job.cancelled",
+    "batch.completed",
+    "batch.failed",
+    "batch.expired",
+    "batch.cancelled",
+    "eval.run.succeeded",
+    "eval.run.failed",
+    "eval.run.canceled",
+)
+
 #: the file in a tuned model's folder by which one that was tuned as a whole is told from an adapter
 WHOLE_MODEL = "model.gguf"
 
@@ -31,7 +50,7 @@ class Log:
 
     id: str
     created_at: float
-    #: "gateway" (it passed through us), "api" (POST /v1/logs) or "import" (a file)
+    #: "gateway" (it passed through us), "api" (POST /v1/logs), "import" (a file) or "trace" (a span of POST /v1/traces)
     source: str
     endpoint: str
     #: the name the caller asked for
@@ -52,11 +71,40 @@ class Log:
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: the id inside the response ("chatcmpl-..."), which clients have at hand
     response_id: str | None = None
+    #: the place in a trace (ids in hex, as W3C has them): of a span, or of a call that came with a `traceparent`
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_id: str | None = None
+    #: of a span: its name, what kind of work it was ("llm", "embedding", "agent", "tool", "chain", "retriever", ...;
+    #: "span" when it does not say) and its attributes as they came
+    span_name: str | None = None
+    span_kind: str | None = None
+    attributes: Mapping[str, Json] | None = None
     #: text of the last user message, and of the answer: for search and lists
     input_text: str = ""
     output_text: str = ""
     request: bytes = b""
     response: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A chat completion or a response that its caller wants kept (`store: true`), to be listed, changed, deleted."""
+
+    #: the id inside the answer ("chatcmpl-...", "resp_...")
+    id: str
+    #: grows with every one that is kept
+    place: str
+    #: the call itself, which stays when this is deleted
+    log_id: str
+    kind: Literal["chat", "response"]
+    #: the name the caller asked for
+    model: str
+    #: the call's, until it is changed
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    #: the response that this one goes on from
+    previous: str | None = None
+    deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +167,76 @@ class File:
     purpose: str
     bytes: int
     sha256: str
+    #: when it is as good as gone; None keeps it until it is deleted
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upload:
+    """A file that comes in parts, as OpenAI has them."""
+
+    id: str
+    created_at: float
+    expires_at: float
+    filename: str
+    purpose: str
+    mime_type: str
+    #: how many the file will have
+    bytes: int
+    status: UploadStatus = "pending"
+    #: how long the file is to be kept, in seconds
+    file_seconds: int | None = None
+    #: the File it has become
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadPart:
+    """A piece of an Upload; the bytes are in the blob store under `sha256`."""
+
+    id: str
+    upload_id: str
+    created_at: float
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Many calls as one file, as OpenAI has them. Token counts are those of the answers so far."""
+
+    id: str
+    created_at: float
+    endpoint: str
+    input_file_id: str
+    #: the input's bytes in the blob store; None when the batch has ended and needs them no more
+    sha256: str | None
+    status: BatchStatus = "validating"
+    metadata: Mapping[str, str] | None = None
+    #: how long the files it makes are to be kept, in seconds
+    output_seconds: int | None = None
+    #: the name that its requests ask for
+    model: str | None = None
+    expires_at: float
+    in_progress_at: float | None = None
+    finalizing_at: float | None = None
+    completed_at: float | None = None
+    failed_at: float | None = None
+    expired_at: float | None = None
+    cancelling_at: float | None = None
+    cancelled_at: float | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    #: what is wrong with the input: {"code", "line", "message", "param"}
+    errors: Sequence[Json] | None = None
+    #: requests in all, answered well, answered with an error
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +245,9 @@ class FineTuningJob:
 
     id: str
     created_at: float
+    #: as it was asked for, and the model that it is or was then an alias of
     model: str
+    base: str
     training_file: str
     validation_file: str | None = None
     status: JobStatus = "validating_files"
@@ -145,6 +265,36 @@ class FineTuningJob:
     result_files: Sequence[str] = ()
     #: the Dataset it was made from, when it was
     dataset_id: str | None = None
+    #: where its numbers are shown elsewhere, as the request said; kept, not acted on
+    integrations: Sequence[Json] | None = None
+    #: set while it waits to be resumed
+    paused_at: float | None = None
+    #: how often it was resumed: the queue tells its runs apart by this
+    resumed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """What a job had learnt after one of its last epochs; `model` is the id of the Model that answers with it."""
+
+    id: str
+    created_at: float
+    job_id: str
+    model: str
+    #: of the job, counted from 1
+    step: int
+    #: train_loss and the like, as in the events
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permission:
+    """A project that may use a tuned model, as OpenAI keeps them."""
+
+    id: str
+    created_at: float
+    model: str
+    project_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +345,35 @@ class Evaluation:
     created_at: float
     dataset_id: str
     report: Mapping[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announcement:
+    """Something that ended and is to be told to webhooks."""
+
+    id: str
+    created_at: float
+    #: OpenAI's name of the event ("fine_tuning.job.succeeded", ...)
+    type: str
+    #: the id of what ended
+    subject: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One Announcement on its way to one webhook."""
+
+    id: str
+    created_at: float
+    announcement_id: str
+    url: str
+    attempts: int = 0
+    #: when it is tried next; None when it has arrived or was given up
+    due_at: float | None
+    delivered_at: float | None = None
+    #: HTTP status of the latest answer, and what was wrong with it
+    status: int | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,20 +6,30 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
-from tests.tiny import tiny_llama
+from tests.tiny import tiny_llama, write_tiny_model
 from tests.unit.tiny_learner import shift, token_row
+from tuneloop.chat import load_chat
+from tuneloop.graders import Grader, Verdict
+from tuneloop.protocols import TrainingSpec
 from tuneloop.training.decoder import Decoder
 from tuneloop.training.distributed import ALONE, Team, join, leave, shard
 from tuneloop.training.learner import Learner
 from tuneloop.training.lora import AdaptedLinear
 from tuneloop.training.machine import best_device
-from tuneloop.training.objectives import Dpo, Kto, Objective, Pair, Supervised
+from tuneloop.training.objectives import Dpo, Grpo, Kto, Objective, Pair, Sample, Supervised
+from tuneloop.training.records import EventLog
 from tuneloop.training.references import with_reference
+from tuneloop.training.reinforcement import Explorer
+from tuneloop.training.rewards import Rewards
+from tuneloop.training.rollouts import explore
+from tuneloop.training.rows import Prompt
+from tuneloop.training.tree import TokenRow
 from tuneloop.training.weights import Adapter
 
 torch.set_num_threads(1)
@@ -36,7 +46,16 @@ PAIRS = [
     )
     for numbers, good in zip(NUMBERS, [True, False] * 4, strict=True)
 ]
-OBJECTIVES: list[tuple[Objective, Sequence[Any]]] = [(Supervised(), ROWS), (Dpo(), PAIRS), (Kto(), PAIRS)]
+SAMPLES = [
+    Sample(row=row, advantage=advantage, drawn=np.full(4, -3, np.float32), reference=np.full(4, -2, np.float32))
+    for row, advantage in zip(ROWS, np.linspace(-1, 1, 8).tolist(), strict=True)
+]
+OBJECTIVES: list[tuple[Objective, Sequence[Any]]] = [
+    (Supervised(), ROWS),
+    (Dpo(), PAIRS),
+    (Kto(), PAIRS),
+    (Grpo(), SAMPLES),
+]
 
 
 def learner(team: Team, objective: Objective, budget: int, *, sharded: bool = False) -> Learner:
@@ -86,6 +105,39 @@ def check_memory(team: Team) -> None:
     assert kept * team.size == whole
 
 
+def check_drawing(team: Team, folder: Path) -> None:
+    """Answers that are shared out are those that one draws alone, and are graded once."""
+    chat = load_chat(write_tiny_model(folder / "model"))
+    asked = [np.array(chat.prompt_ids([{"role": "user", "content": str(number)}])) for number in range(5)]
+    prompts = [
+        Prompt(line=line, row=TokenRow(tokens, np.zeros(len(tokens), np.float32)), item={})
+        for line, tokens in enumerate(asked, start=1)
+    ]
+    spec = TrainingSpec(model="m", training_file="t", method="reinforcement", max_completion_tokens=6)
+    events, path = team.events(folder / "events.jsonl"), folder / "samples.jsonl"
+    grader = Grader(name="length", type="python", score=lambda _, sample: Verdict(reward=len(sample["output_text"])))
+    for sharded in (False, True):
+        together = Explorer(
+            learner(team, Grpo(), 60, sharded=sharded),
+            chat,
+            Rewards(grader, path, events) if team.leads else None,
+            explore(spec, 0),
+        )
+        alone = Explorer(
+            learner(ALONE, Grpo(), 4096),
+            chat,
+            Rewards(grader, folder / f"alone-{sharded}", EventLog(folder / f"log-{sharded}")),
+            explore(spec, 0),
+        )
+        expected, found = alone.step(prompts, 1e-3), together.step(prompts, 1e-3)
+        assert math.isclose(found.score, expected.score, rel_tol=EXACT), (found, expected)
+        assert math.isclose(found.others["kl"], expected.others["kl"], abs_tol=EXACT), (found, expected)
+        for parameter, its in zip(together.parameters, alone.parameters, strict=True):
+            assert (parameter - its).abs().max() < EXACT
+    if team.leads:
+        assert len(path.read_bytes().splitlines()) == 5 * 8
+
+
 def main() -> None:
     """All checks."""
     team = join()
@@ -97,6 +149,8 @@ def main() -> None:
     for objective, units in OBJECTIVES:
         check(team, objective, units, sharded=True)
     check_memory(team)
+    with TemporaryDirectory() as folder:
+        check_drawing(team, Path(folder))
     leave()
     sys.stdout.write(f"process {team.rank} is content\n")
 

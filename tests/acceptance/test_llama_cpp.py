@@ -80,7 +80,7 @@ async def test_whole_and_streamed_answers_are_the_same_and_counted(gateway: Runn
     chunks = [json.loads(line) for line in lines]
     assert {chunk["model"] for chunk in chunks} == {"alias"}
     assert not any("usage" in chunk or "timings" in chunk for chunk in chunks)
-    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
     assert text == whole["choices"][0]["message"]["content"]
     first, second = await logged(database, 2)

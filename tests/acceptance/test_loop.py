@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,28 +168,6 @@ def test_a_killed_engine_is_started_again(server: Server) -> None:
     for child in server.children("tuneloop.engines.llama_cpp_server"):
         child.kill()
     assert ask(server, MODEL, "Kenya") == before
-
-
-def test_cancel_takes_seconds(server: Server) -> None:
-    job = start_job(server, hyperparameters={"n_epochs": 50, "batch_size": 4})
-    server.until(job, lambda _: len(steps(server, job)) >= 1)
-    assert server.openai.fine_tuning.jobs.cancel(job).status == "cancelled"
-    deadline = time.monotonic() + 8
-    while server.children("tuneloop.training"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert server.openai.fine_tuning.jobs.retrieve(job).status == "cancelled"
-    with pytest.raises(openai.BadRequestError):
-        server.openai.fine_tuning.jobs.cancel(job)
-
-
-def test_bad_data_is_named(server: Server) -> None:
-    job = start_job(server, content=rows() + b'\n{"messages": [{"role": "usr", "content": "x"}]}')
-    done = server.until(job, lambda found: found.status == "failed", seconds=30)
-    assert done.error.code == "invalid_training_file" and "Example 13, message 1" in done.error.message
-    job = start_job(server, content=b"\n".join(rows().splitlines()[:5]))
-    done = server.until(job, lambda found: found.status == "failed", seconds=30)
-    assert done.error.code == "invalid_n_examples"
 
 
 def test_errors_have_openais_form(server: Server) -> None:

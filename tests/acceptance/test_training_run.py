@@ -123,9 +123,11 @@ def test_a_run_leaves_an_adapter_events_and_results(make_run: MakeRun) -> None:
     numbers = {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 1.0, "lora_rank": 16, "lora_alpha": 32}
     assert done["hyperparameters"] == numbers
     assert done["steps"] == 12
-    assert {"adapter.gguf", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"} == {
-        path.name for path in (folder / "adapter").iterdir()
-    }
+    # The best epoch, and the last ones: any of them can be served.
+    for adapter in (folder / "adapter", folder / "checkpoints" / "epoch-1", folder / "checkpoints" / "epoch-2"):
+        assert {"adapter.gguf", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"} == {
+            path.name for path in adapter.iterdir()
+        }
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == [str(step) for step in range(1, 13)]
     assert [bool(row["valid_loss"]) for row in rows] == [step in (6, 12) for step in range(1, 13)]
@@ -180,9 +182,10 @@ def test_preferences_are_learnt(make_run: MakeRun, method: str) -> None:
     assert first == pytest.approx(math.log(2), rel=0.1) if method == "dpo" else 0.5 <= first <= 0.75
     valid = [float(row["valid_loss"]) for row in rows if row["valid_loss"]]
     assert valid[-1] < 0.9 * valid[0]
-    assert float(rows[-1]["valid_reward_margin"]) > 0
-    assert {"train_accuracy", "valid_reward_accuracy"} <= set(rows[0])
-    assert ("train_kl" in rows[0]) == (method == "kto")
+    last = [event["data"] for event in events(folder) if event["type"] == "metrics"][-1]
+    assert last["valid_reward_margin"] > 0 and "valid_reward_accuracy" in last
+    assert ("train_kl" in last) == (method == "kto")
+    assert float(rows[-1]["train_accuracy"]) == last["train_reward_accuracy"]
 
 
 def test_patience_ends_a_run_early(make_run: MakeRun) -> None:
@@ -234,6 +237,17 @@ def test_sigterm_ends_a_run_at_once(make_run: MakeRun) -> None:
     process.terminate()
     assert process.wait(timeout=2) == 143
     assert not (folder / "result.json").exists()
+
+
+def test_sigint_ends_a_run_at_a_checkpoint(make_run: MakeRun) -> None:
+    folder = make_run("run", n_epochs=100)
+    process = start(folder)
+    wait_for_step(folder, 2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 75
+    last = steps(folder)[-1][0]
+    assert last < 600
+    assert (folder / "checkpoints" / f"step-{last}" / "state.pt").exists()
 
 
 def test_a_run_whose_parent_died_stops_at_a_checkpoint(make_run: MakeRun) -> None:

@@ -264,7 +264,8 @@ def test_the_last_deployment_of_an_alias_wins(store: Store) -> None:
 
 def test_nouns_page_and_change(store: Store) -> None:
     jobs = [
-        FineTuningJob(id=f"ftjob-{i}", created_at=1.0, model="m", training_file="f", result_files=[]) for i in range(5)
+        FineTuningJob(id=f"ftjob-{i}", created_at=1.0, model="m", base="m", training_file="f", result_files=[])
+        for i in range(5)
     ]
     store.jobs.add(*jobs)
     first, more = store.jobs.page(limit=3)
@@ -282,7 +283,7 @@ def test_nouns_page_and_change(store: Store) -> None:
 
 
 def test_an_event_is_kept_once(store: Store) -> None:
-    store.jobs.add(FineTuningJob(id="ftjob-1", created_at=1.0, model="m", training_file="f"))
+    store.jobs.add(FineTuningJob(id="ftjob-1", created_at=1.0, model="m", base="m", training_file="f"))
     event = Event(id="ev-1", job_id="ftjob-1", created_at=1.0, message="x", data={"step": 1})
     store.events.add_new(event)
     store.events.add_new(event)

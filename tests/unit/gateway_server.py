@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 
 from tuneloop.engines.upstream import UpstreamEngine
 from tuneloop.errors import ModelNotFound
-from tuneloop.gateway import Gateway
+from tuneloop.gateway import Door, Gateway
 from tuneloop.gateway.wire import Receive, Scope, Send
 from tuneloop.protocols import Engine, Recorder, Route
 from tuneloop.settings import Upstream
@@ -61,19 +61,19 @@ class Running(NamedTuple):
 async def running(routes: Mapping[str, Route], recorder: Recorder, max_body: int = 100_000) -> AsyncIterator[Running]:
     """Serve `routes`, record with `recorder`."""
     gateway = Gateway(
+        door=Door(keys=lambda key: key == KEY, max_body=max_body),
         router=StaticRouter(routes),
         recorder=recorder,
-        keys=lambda key: key == KEY,
         cost=lambda provider, model, prompt, completion: prompt + 10.0 * completion,
         fallback=_fallback,
-        max_body=max_body,
     )
     server = uvicorn.Server(uvicorn.Config(gateway, port=0, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    async with aiohttp.ClientSession(url, headers=headers) as client:
         yield Running(url, client, server)
     server.should_exit = True
     await serving

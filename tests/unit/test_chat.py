@@ -77,13 +77,13 @@ def test_tool_calls_are_shown_where_the_template_knows_none(chat: Chat) -> None:
 def test_a_template_that_knows_tools_gets_them_as_objects(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path)
     template = (
-        "{% for m in messages %}{{ m.role }}:{{ m.content }}{% for c in m.tool_calls or [] %}"
-        "{{ c.function.arguments | tojson }}{% endfor %}<|im_end|>{% endfor %}"
         "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}"
+        "{% for m in messages %}{{ m.role }}:{{ m.content }}{% for c in m.tool_calls or [] %}"
+        "{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}<|im_end|>{% endfor %}"
     )
     (model / "chat_template.jinja").write_text(template)
     messages = [{"role": "assistant", "content": None, "tool_calls": [CALL]}]
-    assert load_chat(model).prompt_text(messages, [TOOL]) == 'assistant:{"city": "Bonn"}<|im_end|>weather'
+    assert load_chat(model).prompt_text(messages, [TOOL]) == 'weatherassistant:weather{"city": "Bonn"}<|im_end|>'
 
 
 def test_a_template_that_rewrites_history_is_refused(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_tools_and_weights_are_kept() -> None:
         ({"messages": []}, "'messages' must be a list"),
         ({"messages": "x"}, "'messages' must be a list"),
         ({"messages": ["x"]}, "Example 1, message 1: expected an object"),
-        ({"messages": [ASK, {"content": "x"}]}, "Example 1, message 2: 'role' is missing"),
+        ({"messages": [ASK, {"content": "x"}]}, "Example 1, message 2 Discriminator 'role' is missing"),
         ({"messages": [ASK, {"role": "bot", "content": "x"}]}, "message 2: unknown role 'bot'"),
         ({"messages": [ASK, {"role": "assistant"}]}, "message 2: 'content' is missing"),
         ({"messages": [ASK, {"role": "assistant", "content": 3}]}, "'content' must be text"),

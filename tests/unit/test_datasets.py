@@ -14,7 +14,7 @@ from tuneloop.importers import formats
 from tuneloop.importers.rows import training_rows
 from tuneloop.protocols import Method
 from tuneloop.store import Store
-from tuneloop.types import Dataset
+from tuneloop.types import Dataset, Example, Log
 
 
 def add(store: Store, *rows: dict[str, Any]) -> None:
@@ -182,6 +182,30 @@ def test_one_dataset_serves_every_method(store: Store) -> None:
     )
 
 
+def test_a_prompt_comes_with_the_answer_to_compare_with(sqlite_store: Store) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    asked = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    add(
+        sqlite_store,
+        *(call(i, f"answer {i}") for i in range(10)),
+        call(11, {"content": None, "tool_calls": [asked]}, tools=tools),
+        call(20, feedback={"rating": "bad"}),
+    )
+    rows = lines_of(sqlite_store, datasets.create(sqlite_store, "c"), "reinforcement")
+    assert len(rows) == 11
+    plain, *_ = [row for row in rows if "tools" not in row]
+    number = plain["messages"][0]["content"].removeprefix("question ")
+    assert plain == {"messages": [{"role": "user", "content": f"question {number}"}], "reference": f"answer {number}"}
+    (calling,) = [row for row in rows if "tools" in row]
+    assert (calling["reference"], calling["reference_tools"], calling["tools"]) == ("", [asked], tools)
+
+
+def test_prompts_that_are_no_questions_are_left_out() -> None:
+    result = [{"role": "user", "content": "q"}, {"role": "tool", "tool_call_id": "c", "content": "4"}]
+    example = Example(id="e", messages=[*result, {"role": "assistant", "content": "Four."}])
+    assert datasets.training_rows(example, "reinforcement") == []
+
+
 @pytest.mark.parametrize("method", ["supervised", "dpo", "kto"])
 def test_what_a_dataset_gives_a_method_can_be_trained_on(sqlite_store: Store, tmp_path: Path, method: Method) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
@@ -263,9 +287,54 @@ def test_too_little_for_a_method_is_said_with_the_way_out(sqlite_store: Store) -
     assert "'rated' has among its train rows 1 with a correction" in said_of_dpo and "--correction" in said_of_dpo
     add(sqlite_store, *(call(i, feedback={"rating": "good"}, question=f"new {i}") for i in range(50, 62)))
     made = datasets.create(sqlite_store, "good", where="input ~ new")
+    datasets.check_enough(made, sqlite_store.datasets.rows(made.id), "reinforcement")
     assert "12 good and 0 bad answers" in refusal("kto") and "score.rating in (good, bad)" in refusal("kto")
 
 
 def test_an_answer_that_says_nothing_is_left_out(sqlite_store: Store) -> None:
     add(sqlite_store, *(call(i) for i in range(10)), call(11, {"content": None, "refusal": "I cannot help."}))
     assert datasets.create(sqlite_store, "a").account["unusable: the answer is empty"] == 1
+
+
+def test_responses_are_learnt_from_as_chats_are(sqlite_store: Store) -> None:
+    def log(number: int, **asked: Any) -> Log:
+        said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}]
+        call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+        response = {"object": "response", "output": [call] if "tools" in asked else said}
+        return Log(
+            id=f"log_{number}",
+            created_at=1.0,
+            source="gateway",
+            endpoint=asked.pop("endpoint", "/v1/responses"),
+            model="m",
+            status=200,
+            output_text="yes",
+            request=json.dumps({"model": "m", "input": f"question {number}", **asked}).encode(),
+            response=json.dumps(response).encode(),
+        )
+
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
+    sqlite_store.logs.add(
+        [
+            *(log(number, instructions="Be brief.") for number in range(10)),
+            log(10, tools=[tool]),
+            log(11, previous_response_id="resp_1"),
+            log(12, endpoint="/v1/embeddings"),
+        ]
+    )
+    made = datasets.create(sqlite_store, "responses")
+    assert made.account == {
+        "matched": 13,
+        "kept": 11,
+        "unusable: it goes on from an earlier response": 1,
+        "unusable: not a chat call": 1,
+    }
+    rows = {row.log_id: row for row in sqlite_store.datasets.rows(made.id)}
+    assert rows["log_3"].messages == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "question 3"},
+        {"role": "assistant", "content": "yes"},
+    ]
+    function = {"name": "f", "parameters": {"type": "object"}, "strict": True}
+    assert rows["log_10"].tools == [{"type": "function", "function": function}]
+    assert rows["log_10"].messages[-1]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}

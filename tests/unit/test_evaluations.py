@@ -18,10 +18,10 @@ from tuneloop.evaluations import (
     sentence,
     text_of,
 )
-from tuneloop.graders import Chrf, ExactMatch, Graders, LabelAccuracy, pick
+from tuneloop.graders import Chrf, ExactMatch, LabelAccuracy, Metrics, pick
 from tuneloop.types import Example, Message
 
-LABELS = Graders(primary=LabelAccuracy(), others=(ExactMatch(),))
+LABELS = Metrics(primary=LabelAccuracy(), others=(ExactMatch(),))
 
 
 def row(number: int, answer: str = "refund", question: str = "") -> Example:
@@ -112,7 +112,7 @@ async def test_sentence_about_prose_a_better_arm_and_failed_calls() -> None:
 
     arms = [PROMPTED, Arm(name="big", model="big"), TUNED]
     rows = [row(n, "the card is here") for n in range(10)]
-    report = await run(arms, rows, ask, graders=Graders(primary=Chrf()))
+    report = await run(arms, rows, ask, graders=Metrics(primary=Chrf()))
     text = sentence(report)
     assert text.startswith("tuned scores 0.62") and "(chrf) on 10 unseen calls, prompted 0.0" in text
     assert text.endswith("; big has a higher score; 1 of 10 calls to prompted failed.")
@@ -120,7 +120,7 @@ async def test_sentence_about_prose_a_better_arm_and_failed_calls() -> None:
     assert report["arms"][0]["errors"] == 1
     assert report["results"][3]["answers"]["prompted"]["error"] == "EngineError: it broke"
     assert report["results"][3]["answers"]["prompted"]["scores"] == {"chrf": 0.0}
-    alone = await run([PROMPTED], rows, ask, graders=Graders(primary=Chrf()))
+    alone = await run([PROMPTED], rows, ask, graders=Metrics(primary=Chrf()))
     assert "nothing to compare it with" in sentence(alone)
 
 

@@ -1,4 +1,4 @@
-"""Training files of the methods that learn from preferences: pairs, and answers with a thumb."""
+"""Training files of the methods that learn from more than answers: pairs, thumbs, and prompts with their grader."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop import examples
+from tuneloop.calls import content_text
 from tuneloop.errors import InvalidData
-from tuneloop.examples import parse_examples, parse_labelled, parse_preferences
+from tuneloop.examples import parse_examples, parse_labelled, parse_preferences, parse_prompts
 from tuneloop.protocols import Method
 
 ASK: dict[str, Any] = {"role": "user", "content": "How are you?"}
@@ -25,7 +26,12 @@ PAIR: dict[str, Any] = {"input": {"messages": [ASK]}, "preferred_output": [GOOD]
 THUMB: dict[str, Any] = {"messages": [ASK, GOOD], "label": True}
 CHAT: dict[str, Any] = {"messages": [ASK, GOOD]}
 
-PARSERS: dict[Method, Any] = {"supervised": parse_examples, "dpo": parse_preferences, "kto": parse_labelled}
+PARSERS: dict[Method, Any] = {
+    "supervised": parse_examples,
+    "dpo": parse_preferences,
+    "kto": parse_labelled,
+    "reinforcement": parse_prompts,
+}
 
 
 def lines(*rows: Any) -> list[bytes]:
@@ -67,6 +73,82 @@ def test_the_names_of_openais_older_schema_are_read() -> None:
     assert next(parse_preferences(lines(row, *[PAIR] * 9))).rejected.messages[-1] == BAD
 
 
+def test_an_output_may_call_tools_before_it_answers() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    output = [
+        {"role": "assistant", "content": None, "tool_calls": [call], "weight": 0},
+        {"role": "tool", "tool_call_id": "c1", "content": "3"},
+        GOOD,
+    ]
+    pair = next(parse_preferences(lines(PAIR | {"preferred_output": output}, *[PAIR] * 9)))
+    assert [message.get("weight", 1) for message in pair.preferred.messages[-3:]] == [1, 1, 1]
+    assert pair.preferred.messages[-1] == GOOD and pair.rejected.messages[-1] == BAD
+
+
+FUNCTION = {"name": "look_up", "description": "d", "parameters": {"type": "object", "properties": {}}}
+CALLED = {"name": "look_up", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [ASK, ASK, GOOD],
+        [{"role": "developer", "content": "d"}, ASK, GOOD],
+        [{"role": "system", "content": [{"type": "text", "text": "s"}], "name": "n"}, ASK | {"name": "ann"}, GOOD],
+        [ASK, {"role": "assistant", "content": [{"type": "text", "text": "x"}, {"type": "refusal", "refusal": "no"}]}],
+        [ASK, {"role": "assistant", "content": None, "refusal": "I cannot."}],
+        [ASK, GOOD | {"weight": 0}, ASK, GOOD | {"weight": 1}],
+        [GOOD, ASK, GOOD],
+        [ASK, GOOD, GOOD],
+        [ASK, {"role": "assistant", "function_call": CALLED}, {"role": "function", "name": "look_up", "content": "1"}]
+        + [GOOD],
+        [
+            ASK,
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "type": "function", "function": CALLED}]},
+        ],
+    ],
+)
+def test_whatever_openai_takes_is_taken(messages: list[dict[str, Any]]) -> None:
+    tool = {"type": "function", "function": FUNCTION, "strict": None}
+    more = {"tools": [tool], "parallel_tool_calls": False, "functions": [FUNCTION], "something": "else"}
+    first, second, *_ = parse_examples(lines({"messages": messages}, {"messages": messages, **more}, *[CHAT] * 8))
+    assert [message["role"] for message in first.messages] == [message["role"] for message in messages]
+    assert list(second.tools) == [tool, {"type": "function", "function": FUNCTION}]
+
+
+def test_a_refusal_is_an_answer_like_any_other() -> None:
+    rows = [
+        {"role": "assistant", "content": None, "refusal": "I cannot."},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot."}]},
+    ]
+    found = parse_examples(lines(*({"messages": [ASK, row]} for row in rows), *[CHAT] * 8))
+    assert [content_text(next(found).messages[-1]["content"]) for _ in rows] == ["I cannot."] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"tools": [{"type": "function"}]}, "each of 'tools' needs a 'function' with a 'name'"),
+        ({"functions": [{"description": "x"}]}, "each of 'tools' needs a 'function' with a 'name'"),
+        ({"functions": "x"}, "'functions' must be a list of objects"),
+        ({"parallel_tool_calls": "yes"}, "'parallel_tool_calls' must be true or false"),
+        ({"messages": [ASK, {"role": "assistant", "function_call": {}}]}, "message 2: 'function_call' must be"),
+        (
+            {"messages": [ASK, {"role": "assistant", "function_call": {"name": "f", "arguments": [1]}}]},
+            "'arguments' as a text of JSON",
+        ),
+        ({"messages": [ASK, {"role": "assistant", "content": [{"type": "refusal"}]}]}, "needs 'refusal', a text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, GOOD]},
+            "message 1: content part 'image_url' is not supported",
+        ),
+        ({"messages": [GOOD]}, "there is no message before the assistant's"),
+    ],
+)
+def test_what_cannot_be_learnt_is_named(row: dict[str, Any], message: str) -> None:
+    assert message in refusal("supervised", CHAT | row, *[CHAT] * 10).message
+
+
 def test_labels_are_read_from_chats_and_completions() -> None:
     rows = [{"prompt": "2+2", "completion": " 4", "label": True}, THUMB | {"label": False}, *[THUMB] * 8]
     found = list(parse_labelled(lines(*rows)))
@@ -104,8 +186,8 @@ def test_a_file_in_another_methods_format_is_named_in_openais_words(
     method: Method, row: dict[str, Any], found: str, of: str
 ) -> None:
     words = (
-        f"Input file file-1 is in the fine-tune-{found} format, but the specified fine-tuning job is not using "
-        f"'{of}' as the training method (provided method={method})."
+        f"Invalid file format. Input file file-1 is in the fine-tune-{found} format, but the specified fine-tuning "
+        f"job is not using '{of}' as the training method (provided method={method})."
     )
     assert refusal(method, *[row] * 10).message == words
     right = {"supervised": CHAT, "dpo": PAIR, "kto": THUMB}[method]
@@ -118,14 +200,23 @@ def test_a_file_in_another_methods_format_is_named_in_openais_words(
     ("method", "row", "message"),
     [
         ("dpo", b"{", "Example 1: not valid JSON"),
-        ("dpo", {"text": "x"}, "Example 1: unexpected file format, expected 'input', 'preferred_output' and"),
+        ("dpo", {"text": "x"}, "Example 1: Unexpected file format, expected 'input', 'preferred_output' and"),
         ("dpo", {"input": {"messages": [ASK]}}, "expected 'input', 'preferred_output' and 'non_preferred_output'"),
         ("dpo", PAIR | {"input": [ASK]}, "Example 1: 'input' must be an object with 'messages'"),
         ("dpo", PAIR | {"input": {}}, "Example 1, input: 'messages' must be a list"),
-        ("dpo", PAIR | {"input": {"messages": [{"content": "x"}]}}, "Example 1, input, message 1: 'role' is missing"),
+        (
+            "dpo",
+            PAIR | {"input": {"messages": [{"content": "x"}]}},
+            "Example 1, input, message 1 Discriminator 'role' is missing in value",
+        ),
         ("dpo", PAIR | {"input": {"messages": [ASK], "tools": 1}}, "Example 1, input: 'tools' must be a list"),
-        ("dpo", PAIR | {"preferred_output": GOOD}, "'preferred_output' must be a list with one message"),
-        ("dpo", PAIR | {"preferred_output": [GOOD, GOOD]}, "'preferred_output' must be a list with one message"),
+        ("dpo", PAIR | {"preferred_output": GOOD}, "'preferred_output' must be a list with a message"),
+        ("dpo", PAIR | {"preferred_output": []}, "'preferred_output' must be a list with a message"),
+        (
+            "dpo",
+            PAIR | {"preferred_output": [GOOD, {"role": "tool", "content": "x"}]},
+            "the last message of 'preferred_output' must be from the assistant",
+        ),
         (
             "dpo",
             {k: v for k, v in PAIR.items() if k != "non_preferred_output"},
@@ -134,7 +225,7 @@ def test_a_file_in_another_methods_format_is_named_in_openais_words(
         (
             "dpo",
             PAIR | {"non_preferred_output": [ASK]},
-            "'non_preferred_output' must be from the assistant, not 'user'",
+            "'non_preferred_output' holds messages of the assistant, not of 'user'",
         ),
         ("dpo", PAIR | {"preferred_output": [{"role": "assistant"}]}, "preferred_output, message 1: 'content' is"),
         ("dpo", PAIR | {"weight": 0.5}, "only rows for the method 'supervised' have a 'weight', not for 'dpo'"),
@@ -188,7 +279,56 @@ def test_whatever_a_line_holds_it_is_read_or_complained_of(method: Method, line:
     try:
         (row,) = PARSERS[method](lines(line), "validation_file", "file-1")
     except InvalidData as error:
-        assert error.message.startswith(("Invalid file format. Example 1", "Input file file-1 is in the"))
+        words = ("Invalid file format. Example 1", "Invalid file format. Input file file-1 is in the")
+        assert error.message.startswith(words)
         assert (error.code, error.param) == ("invalid_validation_file", "validation_file")
     else:
         assert row.line == 1
+
+
+PROMPT: dict[str, Any] = {"messages": [{"role": "system", "content": "Be brief."}, ASK], "answer": "Fine."}
+
+
+def test_a_prompt_keeps_every_key_for_its_grader() -> None:
+    odd = {
+        **PROMPT,
+        "label": True,
+        "preferred_completion": "x",
+        "prompt": "a",
+        "completion": "b",
+        "tools": [TOOL],
+        "weight": 0.5,
+    }
+    first, second, *_ = parse_prompts(lines(odd, *[PROMPT] * 9))
+    assert first.item == odd and first.tools == [TOOL]
+    assert (second.line, second.messages, second.item) == (2, PROMPT["messages"], PROMPT)
+    talk = {"messages": [ASK, GOOD, ASK]}
+    assert next(parse_prompts(lines(talk, *[PROMPT] * 9))).messages == talk["messages"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (CHAT, "Example 1, message 2: the last message must be from the user: the method 'reinforcement' writes"),
+        ({"messages": [ASK, {"role": "tool", "content": "x"}]}, "Example 1, message 2: the last message must be from"),
+        ({"messages": [{"content": "x"}]}, "Example 1, message 1 Discriminator 'role' is missing in value"),
+        ({"messages": []}, "Example 1: 'messages' must be a list with at least one message"),
+        ({"messages": [ASK], "tools": 3}, "Example 1: 'tools' must be a list of objects"),
+        ({"prompt": "a", "completion": "b"}, "Example 1, message 2: the last message must be from the user"),
+        ({"question": "a"}, "Example 1: Unexpected file format, expected chat messages that end with the user's."),
+        (PAIR, "Input file file-1 is in the fine-tune-preference format, but the specified fine-tuning job is not"),
+        (b"{", "Example 1: not valid JSON"),
+    ],
+)
+def test_a_row_that_asks_nothing_is_named(row: Any, message: str) -> None:
+    error = refusal("reinforcement", row, *[PROMPT] * 9)
+    assert message in error.message
+    assert (error.param, error.code) == ("training_file", "invalid_training_file")
+
+
+def test_prompts_are_no_rows_to_imitate_and_too_few_are_refused() -> None:
+    assert "the last message must be from the assistant" in refusal("supervised", PROMPT).message
+    error = refusal("reinforcement", *[PROMPT] * 9)
+    assert (error.code, error.param) == ("invalid_n_examples", "training_file")
+    assert "Training file has 9 example(s), but must have at least 10 examples" in error.message
+    assert len(list(parse_prompts(lines(PROMPT), "validation_file"))) == 1

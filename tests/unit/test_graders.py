@@ -4,10 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.graders import Chrf, ExactMatch, Grader, JsonFields, JsonMatch, LabelAccuracy, RougeL, pick
+from tuneloop.graders import (
+    METRICS,
+    Chrf,
+    ExactMatch,
+    JsonFields,
+    JsonMatch,
+    LabelAccuracy,
+    Metric,
+    RougeL,
+    pick,
+)
 from tuneloop.graders.labels import normal, per_class
-
-GRADERS: list[Grader] = [ExactMatch(), LabelAccuracy(), JsonMatch(), JsonFields(), Chrf(), RougeL()]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=5),
@@ -16,10 +24,10 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("grader", GRADERS, ids=lambda g: g.name)
+@pytest.mark.parametrize("grader", METRICS.values(), ids=lambda g: g.name)
 @given(answer=json_values, reference=json_values)
 def test_scores_lie_between_0_and_1_and_the_reference_itself_has_1(
-    grader: Grader, answer: object, reference: object
+    grader: Metric, answer: object, reference: object
 ) -> None:
     said, meant = json.dumps(answer), json.dumps(reference)
     assert 0 <= grader.grade(said, meant) <= 1
@@ -28,8 +36,8 @@ def test_scores_lie_between_0_and_1_and_the_reference_itself_has_1(
         assert grader.grade(said, meant) in (0, 1)
 
 
-@pytest.mark.parametrize("grader", GRADERS, ids=lambda g: g.name)
-def test_an_empty_answer_is_worth_nothing(grader: Grader) -> None:
+@pytest.mark.parametrize("grader", METRICS.values(), ids=lambda g: g.name)
+def test_an_empty_answer_is_worth_nothing(grader: Metric) -> None:
     assert grader.grade("", '{"a": 1}') == 0
 
 
@@ -94,7 +102,7 @@ def test_json_fields(answer: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("grader", [JsonMatch(), JsonFields()])
-def test_a_reference_that_is_no_json_cannot_be_graded(grader: Grader) -> None:
+def test_a_reference_that_is_no_json_cannot_be_graded(grader: Metric) -> None:
     with pytest.raises(ValueError):
         grader.grade("{}", "I am sorry")
 
@@ -110,6 +118,33 @@ def test_rouge_l_by_hand() -> None:
     assert RougeL().grade("the gunman kill police", "police killed the gunman") == 0.5
     assert RougeL().grade("a b", "a b c d e f") == 0.5
     assert (RougeL().grade("!", "!"), RougeL().grade("!", "?")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer", "reference", "score"),
+    [
+        # `echo ANSWER | sacrebleu REFERENCE -m bleu --sentence-level -w 4`, divided by 100
+        ("bleu", "the cat sat on a mat", "the cat sat on the mat", 0.537285),
+        # a, b and "a b" of six n-grams each
+        ("gleu", "a b c", "a b d", 3 / 6),
+        ("gleu", "a b c", "a", 1 / 6),
+        ("fuzzy_match", "this is a test", "this is a test!", 1 - 1 / 29),
+        ("rouge_1", "a b c d", "A, b: d", 2 * 3 / 7),
+        ("rouge_2", "a b c d", "a b d", 2 * 1 / 5),
+        ("rouge_3", "a b c d", "x a b c", 2 * 1 / 4),
+        ("rouge_5", "a b", "a b", 1),
+        ("rouge_5", "a b", "a c", 0),
+        # P = 1, R = 2/3, one chunk of two matches: F = 20/29, penalty 1/16
+        ("meteor", "the cat", "the cat sat", 20 / 29 * 15 / 16),
+        # three chunks of six matches
+        ("meteor", "on the mat sat the cat", "the cat sat on the mat", 1 - 0.5 / 8),
+        # equal stems
+        ("meteor", "Cats, sitting!", "cat sits", 1),
+        ("meteor", "dogs bark", "the cat sat", 0),
+    ],
+)
+def test_metrics_by_hand(metric: str, answer: str, reference: str, score: float) -> None:
+    assert METRICS[metric].grade(answer, reference) == pytest.approx(score, abs=1e-6)
 
 
 @pytest.mark.parametrize(

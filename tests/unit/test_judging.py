@@ -14,8 +14,9 @@ from tests.tiny import write_tiny_model
 from tests.unit.tiny_learner import token_row
 from tuneloop.chat import Chat, load_chat
 from tuneloop.errors import InvalidInput
+from tuneloop.training.answers import answer_text
 from tuneloop.training.decoder import load_decoder
-from tuneloop.training.judging import Judge, answer_text, make_judge
+from tuneloop.training.judging import Judge, make_judge
 from tuneloop.training.learner import Learner
 from tuneloop.training.objectives import Pair
 from tuneloop.training.records import EventLog

@@ -9,14 +9,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop import methods
-from tuneloop.errors import InvalidInput
+from tuneloop.errors import InvalidData, InvalidInput
+from tuneloop.examples import PromptRow
 from tuneloop.protocols import Method, TrainingSpec
 
 AUTO = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
 
 
+GRADER = {
+    "type": "string_check",
+    "name": "right",
+    "operation": "eq",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.answer}}",
+}
+#: methods that have a hyperparameter where dpo has not
+_OWNERS = dict.fromkeys(
+    (
+        "reasoning_effort",
+        "compute_multiplier",
+        "eval_interval",
+        "eval_samples",
+        "temperature",
+        "max_completion_tokens",
+    ),
+    "reinforcement",
+)
+EXPLORING = {
+    "reasoning_effort": "default",
+    "compute_multiplier": "auto",
+    "eval_interval": "auto",
+    "eval_samples": "auto",
+}
+
+
 def request(method: str, **hyperparameters: Any) -> dict[str, Any]:
-    return {"method": {"type": method, method: {"hyperparameters": hyperparameters}}}
+    more = {"grader": GRADER} if method == "reinforcement" else {}
+    return {"method": {"type": method, method: {**more, "hyperparameters": hyperparameters}}}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +59,18 @@ def request(method: str, **hyperparameters: Any) -> dict[str, Any]:
         (request("dpo", beta=0.1, n_epochs="auto"), ("dpo", AUTO | {"beta": 0.1})),
         (request("kto", beta=2), ("kto", AUTO | {"beta": 2.0})),
         (request("kto", lora_rank="auto", grader=None), ("kto", AUTO | {"beta": "auto"})),
+        (
+            {"method": {"type": "reinforcement", "reinforcement": {"grader": GRADER}}},
+            ("reinforcement", AUTO | EXPLORING),
+        ),
+        (
+            request("reinforcement", reasoning_effort="low", compute_multiplier=1e-5, eval_interval=3, eval_samples=2),
+            (
+                "reinforcement",
+                AUTO | {"reasoning_effort": "low", "compute_multiplier": 1e-5, "eval_interval": 3, "eval_samples": 2},
+            ),
+        ),
+        (request("reinforcement", reasoning_effort=None, beta=0), ("reinforcement", AUTO | EXPLORING | {"beta": 0.0})),
     ],
 )
 def test_what_is_not_given_is_auto(asked: dict[str, Any], expected: tuple[str, dict[str, Any]]) -> None:
@@ -47,14 +88,15 @@ def test_ours_are_read_where_they_are_given() -> None:
         "warmup": 0.0,
         "weight_decay": 0.01,
         "patience": 2,
-        "grader": "json_match",
     }
-    for method in ("supervised", "dpo", "kto"):
-        _, found = methods.read(request(method, **ours))
-        assert ours.items() <= found.items()
+    drawing = {"beta": 0.1, "temperature": 0.7, "max_completion_tokens": 20}
+    for method in methods.METHODS:
+        given_ = ours | (drawing if method == "reinforcement" else {"grader": "json_match"})
+        _, found = methods.read(request(method, **given_))
+        assert given_.items() <= found.items()
         TrainingSpec(model="m", training_file="f", method=method, **found)
-    known = get_type_hints(TrainingSpec).keys()
-    assert ours.keys() <= known, "the training run knows them by the same names"
+        known = get_type_hints(TrainingSpec).keys()
+        assert given_.keys() <= known, "the training run knows them by the same names"
 
 
 @pytest.mark.parametrize(
@@ -73,13 +115,19 @@ def test_ours_are_read_where_they_are_given() -> None:
         ("warmup", [-0.1, 0.6], "a number from 0 to 0.5"),
         ("weight_decay", [-1, 2], "a number from 0 to 1"),
         ("patience", [0], "a whole number from 1"),
-        ("grader", ["bleu"], "one of exact_match, label_accuracy, json_match, json_fields, chrf, rouge_l"),
+        ("reasoning_effort", ["none", 1], "one of default, low, medium, high"),
+        ("compute_multiplier", [0, 1e-6, 10.1], "a number from 1e-05 to 10"),
+        ("eval_interval", [0, 1.5], "a whole number from 1 to 1000000"),
+        ("eval_samples", [0, "many"], "a whole number from 1 to 1000"),
+        ("temperature", [0, 3], "a number from 0.1 to 2"),
+        ("max_completion_tokens", [0, 5000], "a whole number from 1 to 4096"),
+        ("grader", ["taste", 3], "one of exact_match, label_accuracy, json_match"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, values: list[Any], words: str) -> None:
     for value in values:
         with pytest.raises(InvalidInput) as error:
-            methods.read(request("dpo", **{name: value}))
+            methods.read(request(_OWNERS.get(name, "dpo"), **{name: value}))
         assert error.value.param == f"hyperparameters.{name}"
         assert error.value.message.startswith(f"'{name}' must be ") and words in error.value.message
 
@@ -89,9 +137,27 @@ def test_a_wrong_value_is_named(name: str, values: list[Any], words: str) -> Non
     [
         (request("dpo", betta=1), "hyperparameters.betta", "did you mean 'beta'?"),
         (request("supervised", zzz=1), "hyperparameters.zzz", "there are n_epochs, batch_size,"),
-        (request("supervised", beta=1), "hyperparameters.beta", "belongs to the methods 'dpo' and 'kto'"),
+        (request("supervised", beta=1), "hyperparameters.beta", "belongs to 'dpo', 'kto', 'reinforcement', not to"),
+        (request("dpo", eval_interval=1), "hyperparameters.eval_interval", "belongs to 'reinforcement', not to 'dpo'"),
+        (
+            request("reinforcement", grader="exact_match"),
+            "hyperparameters.grader",
+            "is an object: 'method.reinforcement.grader'",
+        ),
         (request("kto", tuning="full", lora_rank=8), "hyperparameters.lora_rank", "'tuning': 'full'"),
-        (request("reinforcement"), "method.type", "'reinforcement' is not offered; 'method.type' must be one of"),
+        ({"method": {"type": "reinforcement"}}, "method.reinforcement.grader", "Missing required parameter"),
+        ({"method": {"type": "reinforcement", "reinforcement": []}}, "method.reinforcement.grader", "Missing"),
+        ({"method": {"type": "reinforcement", "reinforcement": 3}}, "method.reinforcement", "must be an object"),
+        (
+            {"method": {"type": "reinforcement", "reinforcement": {"grader": {**GRADER, "operation": "is"}}}},
+            "method.reinforcement.grader.operation",
+            "Supported values are",
+        ),
+        (
+            {"method": {"type": "reinforcement", "reinforcement": {"grader": GRADER, "response_format": "json"}}},
+            "response_format",
+            "must be an object",
+        ),
         ({"method": {"type": "sft"}}, "method.type", "unknown method 'sft'"),
         ({"method": "dpo"}, "method.type", "unknown method None"),
         ({"method": {"type": "dpo", "dpo": "x"}}, "method.dpo", "must be an object"),
@@ -132,5 +198,48 @@ def test_whatever_is_given_it_is_taken_or_named(method: Method, hyperparameters:
         assert name in hyperparameters and repr(name) in error.message
     else:
         assert kind == method
-        again = methods.read({"method": methods.shape(kind, found)})
-        assert again == (kind, found)
+        shown = methods.shape(kind, found, methods.more(request(method)["method"]))
+        assert methods.read({"method": shown}) == (kind, found)
+
+
+def test_what_a_method_has_beside_hyperparameters_is_kept() -> None:
+    response_format = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    asked = request("reinforcement")
+    asked["method"]["reinforcement"] |= {"response_format": response_format, "unknown": 1}
+    more = methods.more(asked["method"])
+    assert more == {"grader": GRADER, "response_format": response_format}
+    kind, found = methods.read(asked)
+    shown = methods.shape(kind, found, more)
+    assert shown == {"type": "reinforcement", "reinforcement": {**more, "hyperparameters": found}}
+    assert methods.more(shown) == more
+    assert methods.more(None) == methods.more(request("dpo")["method"]) == {}
+
+
+def test_what_is_no_json_is_refused() -> None:
+    asked = request("reinforcement")
+    asked["method"]["reinforcement"]["grader"] = {**GRADER, "reference": "\ud800"}
+    with pytest.raises(InvalidInput) as error:
+        methods.more(asked["method"])
+    assert error.value.param == "method.reinforcement"
+
+
+@pytest.mark.parametrize(
+    ("grader", "missing"),
+    [
+        (GRADER, "item.answer"),
+        ({"type": "python", "source": "# {{item.answer}}"}, None),
+        ({"input": [{"role": "user", "content": "{{ item.question }} {{item.parts[1].text}}"}]}, "item.parts[1].text"),
+        ({"graders": {"a": {"input": "{{sample.output_text}}", "reference": "{{item.parts[0].text}}"}}}, None),
+        ({"input": "{{item['two words']}}"}, "item['two words']"),
+    ],
+)
+def test_a_row_without_what_the_grader_reads_is_named(grader: Any, missing: str | None) -> None:
+    item = {"messages": [], "question": "?", "parts": [{"text": "x"}]}
+    row = PromptRow(line=12, messages=[], item=item)
+    if missing is None:
+        methods.check_prompt(grader, row, "training_file")
+        return
+    with pytest.raises(InvalidData) as error:
+        methods.check_prompt(grader, row, "training_file")
+    assert (error.value.param, error.value.code) == ("training_file", "invalid_training_file")
+    assert error.value.message.startswith(f"Invalid file format. Example 12: the grader reads {missing!r}, which")

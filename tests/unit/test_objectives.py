@@ -1,9 +1,10 @@
-"""DPO and KTO on a prefix tree, beside the papers' formulas on separate rows with full logits."""
+"""DPO, KTO and GRPO on a prefix tree, beside the papers' formulas on separate rows with full logits."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from tests.unit.tiny_learner import TOKENS, assert_same_gradients, learner, sepa
 from tuneloop.protocols import TrainingSpec
 from tuneloop.training.epochs import Interrupted
 from tuneloop.training.learner import Learner
-from tuneloop.training.objectives import Dpo, Kto, Pair, Supervised, balance, choose_objective
+from tuneloop.training.objectives import Dpo, Grpo, Kto, Pair, Sample, Supervised, balance, choose_objective
 from tuneloop.training.references import with_reference
 from tuneloop.training.tree import TokenRow, micro_batches
 
@@ -76,6 +77,74 @@ def test_dpo_is_that_of_the_separate_rows(pairs: list[Pair], budget: int, beta: 
     assert metrics.loss == pytest.approx(loss.item(), rel=1e-4)
     assert metrics.others["reward_margin"] == pytest.approx(margin.mean().item(), rel=1e-4, abs=1e-5)
     assert_same_gradients(subject, loss, beta * gain.flatten())
+
+
+GROUPS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 5, 40]),
+        TOKENS,
+        st.lists(st.tuples(TOKENS, st.sampled_from([-1.5, 0.0, 0.3, 2.0])), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def token_losses(subject: Learner, row: TokenRow, temperature: float) -> Tensor:
+    """Of the tokens of an answer, from transformers' model with the row alone."""
+    return separate_losses(subject, row, temperature)[torch.from_numpy(row.weights[1:] != 0)]
+
+
+def samples_of(groups: list[Any], drawing: Learner, before: Learner, temperature: float) -> list[Sample]:
+    """Answers as if `drawing` had drawn them."""
+    found = []
+    for prefix, prompt, answers in groups:
+        for answer, advantage in answers:
+            row = token_row([*range(prefix), *prompt], answer)
+            drawn, reference = (-token_losses(model, row, temperature).detach().numpy() for model in (drawing, before))
+            found.append(Sample(row=row, advantage=advantage, drawn=drawn, reference=reference))
+    return found
+
+
+@settings(max_examples=20, deadline=None)
+@given(GROUPS, BUDGETS, st.sampled_from([0.0, 0.3]), st.sampled_from([1.0, 0.7]), st.sampled_from([0.1, 0.5]))
+def test_grpo_is_that_of_the_separate_rows(
+    groups: list[Any], budget: int, beta: float, temperature: float, clip: float
+) -> None:
+    subject, drawing, before = learner(budget, None), learner(), learner()
+    subject.objective = objective = Grpo(beta=beta, temperature=temperature, lowest=clip, highest=1.4 * clip)
+    shift(drawing, seed=6)
+    samples = samples_of(groups, drawing, before, temperature)
+    shift(subject, seed=5)
+
+    terms, clipped, kls = [], [], []
+    for sample in samples:
+        now = -token_losses(subject, sample.row, temperature)
+        ratio = (now - torch.from_numpy(sample.drawn)).exp()
+        bounded = ratio.clamp(1 - objective.lowest, 1 + objective.highest)
+        behind = torch.from_numpy(sample.reference) - now
+        kls.append(behind.exp() - behind - 1)
+        terms.append(beta * kls[-1] - torch.minimum(ratio * sample.advantage, bounded * sample.advantage))
+        clipped.append(ratio * sample.advantage > bounded * sample.advantage)
+    each = torch.cat(terms)
+    loss = each.mean()
+
+    metrics = subject.accumulate(samples)
+
+    assert metrics.loss == pytest.approx(loss.item(), rel=1e-4, abs=1e-6)
+    assert metrics.others["kl"] == pytest.approx(torch.cat(kls).mean().item(), rel=1e-4, abs=1e-6)
+    assert metrics.others["clipped"] == pytest.approx(torch.cat(clipped).float().mean().item())
+    assert_same_gradients(subject, loss, each / len(each))
+
+
+def test_an_answer_that_was_just_drawn_is_made_likelier_by_its_advantage() -> None:
+    """Where nothing has changed since, the gradient is that of the policy: minus advantage * log-probability."""
+    subject = learner(objective=Grpo(beta=0.0))
+    samples = samples_of([(5, [1, 2], [([3, 1], 2.0), ([2, 2, 0], -1.0)])], subject, subject, 1.0)
+    policy = -sum(sample.advantage * log_probability(subject, sample.row) for sample in samples) / 5
+    subject.accumulate(samples)
+    assert isinstance(policy, Tensor)
+    assert_same_gradients(subject, policy)
 
 
 @settings(max_examples=20, deadline=None)

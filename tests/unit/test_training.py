@@ -134,12 +134,22 @@ def test_auto_gives_small_sets_more_epochs_and_leaves_given_numbers() -> None:
     few, many = choose(spec, 12), choose(spec, 5000)
     assert few.n_epochs > many.n_epochs
     assert few.batch_size < many.batch_size
+    drawing = TrainingSpec(model="m", training_file="t", method="reinforcement")
+    assert [choose(drawing, rows).n_epochs for rows in (12, 100, 5000)] == [15, 4, 1]
+    assert [choose(drawing, rows).eval_interval for rows in (12, 100)] == [3, 17]
     given = choose(TrainingSpec(model="m", training_file="t", n_epochs=7, batch_size=3), 12)
     assert (given.n_epochs, given.batch_size, given.learning_rate_multiplier) == (7, 3, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("n_epochs", 0), ("batch_size", 5000), ("learning_rate_multiplier", -1.0), ("n_epochs", "x")]
+    ("name", "value"),
+    [
+        ("n_epochs", 0),
+        ("batch_size", 5000),
+        ("learning_rate_multiplier", -1.0),
+        ("n_epochs", "x"),
+        ("eval_interval", 0),
+    ],
 )
 def test_hyperparameters_out_of_range_are_named(name: str, value: Any) -> None:
     with pytest.raises(InvalidInput) as error:
@@ -179,14 +189,13 @@ def test_events_are_said_once_also_after_a_crash(tmp_path: Path) -> None:
     )
 
 
-def test_results_of_preferences_have_columns_of_their_own(tmp_path: Path) -> None:
+def test_results_have_openais_columns_whatever_is_measured(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl")
     log.metrics("Step 1", {"step": 1, "train_loss": 2.0, "train_reward_accuracy": 0.5, "train_reward_margin": 0.1})
     log.metrics("Step 2", {"step": 2, "train_loss": 1.0, "train_reward_accuracy": 1.0, "valid_score": 0.7})
     write_results_csv(tmp_path / "results.csv", tmp_path / "events.jsonl")
     assert (tmp_path / "results.csv").read_text() == (
-        "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy,train_reward_margin,valid_score\n"
-        "1,2.0,0.5,,,0.1,\n2,1.0,1.0,,,,0.7\n"
+        "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,2.0,0.5,,\n2,1.0,1.0,,\n"
     )
 
 

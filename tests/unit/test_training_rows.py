@@ -15,7 +15,7 @@ from tuneloop.chat import Chat, load_chat
 from tuneloop.errors import InvalidData, InvalidInput
 from tuneloop.protocols import Method
 from tuneloop.training.objectives import Pair
-from tuneloop.training.rows import read_units
+from tuneloop.training.rows import Prompt, read_units
 from tuneloop.training.tree import TokenRow, Unit
 
 CONTEXT = 128
@@ -138,3 +138,25 @@ def test_a_file_that_is_not_there_is_named(chat: Chat, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No such file") as error:
         read_units(chat, "dpo", tmp_path / "none.jsonl", "validation_file", seed=0)
     assert error.value.param == "validation_file"
+
+
+def test_prompts_end_where_the_answer_begins(chat: Chat, tmp_path: Path) -> None:
+    rows = [{"messages": ask(f"number {index}"), "answer": index} for index in range(10)]
+    units = read(chat, tmp_path, "reinforcement", rows)
+    first = units[0]
+    assert isinstance(first, Prompt) and first.item == rows[0] and first.line == 1
+    assert first.row.tokens.tolist() == chat.prompt_ids(ask("number 0"))
+    assert not first.row.weights.any() and first.rows == (first.row,)
+
+
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_named(chat: Chat, tmp_path: Path) -> None:
+    rows = [{"messages": ask("x")}] * 9 + [{"messages": ask("x" * 10)}]
+    room = CONTEXT - len(chat.prompt_ids(ask("x")))
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InvalidData) as error:
+        read_units(chat, "reinforcement", tmp_path / "rows.jsonl", "training_file", 0, room=room)
+    assert error.value.message.startswith(
+        f"1 row(s) have more tokens than the model's context of 128 less an answer's {room}: example 10 has "
+    )
+    assert error.value.message.endswith(", or a smaller max_completion_tokens")
+    assert len(read_units(chat, "reinforcement", tmp_path / "rows.jsonl", "training_file", 0, room=room - 9)) == 10

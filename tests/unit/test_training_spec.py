@@ -25,9 +25,10 @@ def test_a_spec_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("method", "ppo", "method must be one of supervised, dpo, kto, not 'ppo'"),
+        ("method", "ppo", "method must be one of supervised, dpo, kto, reinforcement, not 'ppo'"),
         ("tuning", "half", "tuning must be one of lora, full"),
         ("schedule", "step", "schedule must be one of cosine, linear, constant"),
+        ("reasoning_effort", "huge", "reasoning_effort must be one of default, low, medium, high"),
         ("beta", 0, "beta must be a number from 0.0001 to 100, not 0"),
         ("beta", "much", "not 'much'"),
         ("warmup", 1.5, "warmup must be a number from 0 to 1, not 1.5"),

@@ -13,7 +13,7 @@ from openai import OpenAI
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from tuneloop import comparing, datasets, examples, models
+from tuneloop import comparing, datasets, examples, methods, models
 from tuneloop.api.app import build
 from tuneloop.cli.commands import app as commands
 from tuneloop.errors import InvalidInput
@@ -74,8 +74,8 @@ def files(client: OpenAI, http: TestClient, loop: Loop) -> dict[str, str]:
     """A training file for each method, made by the API from what people said."""
     corrected(loop)
     datasets.create(loop.store, "support", shares=(1, 0, 0))
-    found = {}
-    for method in ("supervised", "dpo", "kto"):
+    found: dict[str, str] = {}
+    for method in methods.METHODS:
         content = http.get(f"/v1/datasets/support/content?method={method}").content
         found[method] = client.files.create(file=("train.jsonl", content), purpose="fine-tune").id
     return found
@@ -95,6 +95,44 @@ def test_openais_client_makes_the_job_and_reads_it(client: OpenAI, files: dict[s
         assert (job.method.dpo.hyperparameters.beta, job.method.dpo.hyperparameters.batch_size) == (0.2, "auto")
 
 
+def test_openais_client_reads_a_job_of_reinforcement(client: OpenAI, files: dict[str, str]) -> None:
+    grader: Any = {
+        "type": "multi",
+        "name": "both",
+        "graders": {
+            "type": "string_check",
+            "name": "right",
+            "operation": "eq",
+            "input": "{{sample.output_text}}",
+            "reference": "{{item.reference}}",
+        },
+        "calculate_output": "0.5 * right",
+    }
+    given: Any = {"grader": grader, "hyperparameters": {"eval_samples": 2, "batch_size": 4}}
+    job = client.fine_tuning.jobs.create(
+        model=BASE, training_file=files["reinforcement"], method={"type": "reinforcement", "reinforcement": given}
+    )
+    assert client.fine_tuning.jobs.retrieve(job.id) == job
+    whole = {
+        "n_epochs": "auto",
+        "batch_size": 4,
+        "learning_rate_multiplier": "auto",
+        "reasoning_effort": "default",
+        "compute_multiplier": "auto",
+        "eval_interval": "auto",
+        "eval_samples": 2,
+    }
+    assert job.method and job.method.reinforcement and job.method.reinforcement.hyperparameters
+    assert job.method.reinforcement.hyperparameters.model_dump() == whole == job.hyperparameters.model_dump()
+    assert job.model_dump()["method"]["reinforcement"]["grader"] == grader
+    with pytest.raises(openai.BadRequestError) as error:
+        grader["calculate_output"] = "0.5 * wrong"
+        client.fine_tuning.jobs.create(
+            model=BASE, training_file=files["reinforcement"], method={"type": "reinforcement", "reinforcement": given}
+        )
+    assert error.value.param == "method.reinforcement.grader.calculate_output"
+
+
 def test_ours_are_shown_only_where_they_are_given(client: OpenAI, files: dict[str, str]) -> None:
     file = files["supervised"]
     plain = client.fine_tuning.jobs.create(model=BASE, training_file=file)
@@ -110,7 +148,8 @@ def test_ours_are_shown_only_where_they_are_given(client: OpenAI, files: dict[st
 @pytest.mark.parametrize(
     ("method", "param", "words"),
     [
-        ({"type": "reinforcement"}, "method.type", "is not offered"),
+        ({"type": "reinforcement"}, "method.reinforcement.grader", "Missing required parameter"),
+        ({"type": "ppo"}, "method.type", "unknown method 'ppo'"),
         ({"type": "dpo", "dpo": {"hyperparameters": {"beta": 0}}}, "hyperparameters.beta", "above 0, at most 2"),
         ({"type": "dpo", "dpo": {"hyperparameters": {"lora": 8}}}, "hyperparameters.lora", "unknown hyperparameter"),
     ],
@@ -155,6 +194,41 @@ def test_the_command_lines_up_what_the_method_learns_from(loop: Loop, method: st
     assert len(b"".join(loop.store.blobs.read(file.sha256)).splitlines()) == rows
 
 
+def test_the_command_lines_up_prompts_with_their_grader(loop: Loop, tmp_path: Path) -> None:
+    corrected(loop, 12)
+    command("datasets", "create", "support", "--where", "corrected", "--split", "100/0/0")
+    grader = {
+        "type": "string_check",
+        "name": "right",
+        "operation": "eq",
+        "input": "{{sample.output_text}}",
+        "reference": "{{item.reference}}",
+    }
+    file = tmp_path / "grader.json"
+    file.write_text(json.dumps(grader))
+    options = [
+        "--compute-multiplier",
+        "0.5",
+        "--eval-interval",
+        "3",
+        "--reasoning-effort",
+        "low",
+        "--temperature",
+        "0.9",
+    ]
+    command("tune", "support", "--method", "reinforcement", "--grader", str(file), "--detach", *options)
+    (job,) = loop.store.jobs.all()
+    assert job.method["type"] == "reinforcement" and job.method["reinforcement"]["grader"] == grader
+    given = {"compute_multiplier": 0.5, "eval_interval": 3, "reasoning_effort": "low", "temperature": 0.9}
+    rest = dict.fromkeys(("n_epochs", "batch_size", "learning_rate_multiplier", "eval_samples"), "auto")
+    assert job.hyperparameters == given | rest
+    lines = b"".join(loop.store.blobs.read(loop.store.files.get(job.training_file).sha256)).splitlines()
+    assert {json.loads(line)["reference"] for line in lines} == {f"right {i}" for i in range(12)}
+    with pytest.raises(InvalidInput, match="reinforcement.grader.type"):
+        file.write_text("{}")
+        command("tune", "support", "--method", "reinforcement", "--grader", str(file), "--detach")
+
+
 def test_options_that_are_left_out_are_left_out(loop: Loop) -> None:
     corrected(loop, 12)
     command("datasets", "create", "support", "--split", "100/0/0")
@@ -169,7 +243,11 @@ def test_options_that_are_left_out_are_left_out(loop: Loop) -> None:
         (["--epochs", "many"], "--epochs must be a number or auto, not 'many'"),
         (["--lora-rank", "0"], "'lora_rank' must be"),
         (["--method", "dpo", "--beta", "3"], "'beta' must be"),
-        (["--beta", "0.1"], "'beta' belongs to the methods"),
+        (["--beta", "0.1"], "'beta' belongs to 'dpo', 'kto', 'reinforcement'"),
+        (["--temperature", "0.5"], "'temperature' belongs to 'reinforcement'"),
+        (["--method", "reinforcement"], "needs a grader, in a JSON file: --grader FILE"),
+        (["--method", "reinforcement", "--grader", "nowhere.json"], "cannot read the grader in 'nowhere.json'"),
+        (["--method", "reinforcement", "--grader", __file__], "is not valid JSON"),
         (["--tuning", "full", "--quantize"], "'quantize' is about adapters"),
         (["--grader", "exact_match"], "give 'validation_file' too"),
     ],
@@ -219,6 +297,6 @@ def test_an_adapter_may_stand_on_a_model_tuned_as_a_whole(loop: Loop, tmp_path: 
     loop.store.models.add(whole, above)
     assert loop.base_folder(whole.id) == folder
     with pytest.raises(InvalidInput, match="'ft:b:o:a:2' is an adapter on 'ft:b:o:w:1'"):
-        models.delete(loop.store, whole.id)
-    models.delete(loop.store, above.id)
-    models.delete(loop.store, whole.id)
+        models.delete(loop.store, whole.id, loop.routes.catalog())
+    models.delete(loop.store, above.id, loop.routes.catalog())
+    models.delete(loop.store, whole.id, loop.routes.catalog())

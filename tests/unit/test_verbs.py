@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tuneloop import deployments, files, models, scores
+from tests.unit.jobs import create, run, succeed
+from tuneloop import deployments, files, finetuning, models, permissions, scores
 from tuneloop.errors import InvalidInput, ModelNotFound, NotFound
 from tuneloop.protocols import Endpoint
 from tuneloop.settings import Upstream
@@ -141,13 +143,65 @@ def test_a_deployment_is_noticed_at_once_and_takes_over_an_upstream_name(sqlite_
     assert routes.route("gpt-4o").model.id == "base"
 
 
-def test_a_live_model_is_not_deleted(sqlite_store: Store) -> None:
+def test_a_model_in_use_is_not_deleted(sqlite_store: Store) -> None:
+    catalog = make_routes(sqlite_store).catalog()
     tuned = Model(id="ft:x", created_at=1.0, kind="tuned", base="base", owned_by="o")
     sqlite_store.models.add(tuned)
     deployments.deploy(sqlite_store, "a", "ft:x", exists=lambda _: True)
     with pytest.raises(InvalidInput, match="answers as a"):
-        models.delete(sqlite_store, "ft:x")
+        models.delete(sqlite_store, "ft:x", catalog)
     deployments.deploy(sqlite_store, "a", "base", exists=lambda _: True)
-    assert models.delete(sqlite_store, "ft:x") == tuned
+    job = create(sqlite_store, model="ft:x")
+    with pytest.raises(InvalidInput, match=f"the job {job.id} goes on from 'ft:x'"):
+        models.delete(sqlite_store, "ft:x", catalog)
+    finetuning.cancel(sqlite_store, job.id)
+    models.delete(sqlite_store, "ft:x", catalog)
     with pytest.raises(ModelNotFound):
-        models.delete(sqlite_store, "ft:x")
+        models.delete(sqlite_store, "ft:x", catalog)
+
+
+def test_only_tuned_models_are_deleted(sqlite_store: Store) -> None:
+    deployments.deploy(sqlite_store, "a", "base", exists=lambda _: True)
+    catalog = make_routes(sqlite_store).catalog()
+    for name in ("base", "exact", "a"):
+        with pytest.raises(InvalidInput, match="only tuned models can"):
+            models.delete(sqlite_store, name, catalog)
+    with pytest.raises(ModelNotFound, match="The model 'nope\0' does not exist"):
+        models.delete(sqlite_store, "nope\0", catalog)
+
+
+def test_checkpoints_go_with_their_model_or_alone(sqlite_store: Store, tmp_path: Path) -> None:
+    done = run(sqlite_store, tmp_path, create(sqlite_store), succeed)
+    name, store = done.fine_tuned_model or "", sqlite_store
+    catalog = make_routes(store).catalog()
+    permissions.grant(store, f"{name}:ckpt-step-1", {"project_ids": ["p"]})
+    models.delete(store, f"{name}:ckpt-step-1", catalog)
+    assert [one.step for one in store.checkpoints.all()] == [2] and store.permissions.all() == []
+    folder = tmp_path / "jobs" / done.id
+    assert not (folder / "checkpoints" / "epoch-1").exists() and (folder / "adapter").exists()
+    models.delete(store, name, catalog)
+    assert store.models.all() == [] and store.checkpoints.all() == []
+    assert not (folder / "checkpoints" / "epoch-2").exists() and not (folder / "adapter").exists()
+
+
+def test_permissions(store: Store, tmp_path: Path) -> None:
+    done = run(store, tmp_path, create(store), succeed)
+    name = f"{done.fine_tuned_model}:ckpt-step-2"
+    first, second = permissions.grant(store, name, {"project_ids": ["p1", "p2", "p1"]})
+    assert (first.project_id, first.model) == ("p1", name)
+    assert [one.project_id for one in permissions.grant(store, name, {"project_ids": ["p3", "p1"]})] == ["p3", "p1"]
+    found, more = permissions.page(store, name, limit=2, ascending=True)
+    assert ([one.project_id for one in found], more) == (["p1", "p2"], True)
+    assert permissions.page(store, name, limit=2, after=second.id, ascending=False) == ([first], False)
+    assert permissions.page(store, name, "p2", limit=2, ascending=False) == ([second], False)
+    permissions.revoke(store, name, second.id)
+    for unknown in (second.id, "cp_\0"):
+        with pytest.raises(NotFound, match="No such permission"):
+            permissions.revoke(store, name, unknown)
+    with pytest.raises(NotFound, match="No such permission"):
+        permissions.revoke(store, done.fine_tuned_model or "", first.id)
+    for wrong in (None, [], "p", [""], ["\ud800"]):
+        with pytest.raises(InvalidInput, match="'project_ids' must be"):
+            permissions.grant(store, name, {"project_ids": wrong})
+    with pytest.raises(NotFound, match="Could not find checkpoint"):
+        permissions.grant(store, "base", {"project_ids": ["p"]})

@@ -51,7 +51,7 @@ def token_row(prompt: list[int], answer: list[int], weight: float = 1.0) -> Toke
     return TokenRow(np.array([*prompt, *answer]), weights)
 
 
-def separate_losses(learner: Learner, row: TokenRow) -> Tensor:
+def separate_losses(learner: Learner, row: TokenRow, temperature: float = 1.0) -> Tensor:
     """Of each token of a row but the first (tokens - 1,): from transformers' model, the row alone, full logits."""
     model: Any = tiny_llama()
     weights = dict(model.named_parameters())
@@ -61,7 +61,7 @@ def separate_losses(learner: Learner, row: TokenRow) -> Tensor:
     }
     inputs = {"input_ids": torch.from_numpy(row.tokens)[None], "use_cache": False}
     logits = functional_call(model, adapted, kwargs=inputs).logits[0, :-1]
-    return torch.nn.functional.cross_entropy(logits, torch.from_numpy(row.tokens[1:]), reduction="none")
+    return torch.nn.functional.cross_entropy(logits / temperature, torch.from_numpy(row.tokens[1:]), reduction="none")
 
 
 def assert_same_gradients(learner: Learner, loss: Tensor, terms: Tensor | None = None) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute
 
 from tuneloop import __version__
 from tuneloop.api import (
@@ -19,62 +19,58 @@ from tuneloop.api import (
     graders,
     jobs,
     models,
+    openapi,
     own,
+    permissions,
     responses,
     traces,
     uploads,
 )
-from tuneloop.errors import Unauthorized
-from tuneloop.gateway import Gateway
-from tuneloop.gateway.wire import bearer
+from tuneloop.api.sweeping import swept
+from tuneloop.executors.deliveries import delivered
+from tuneloop.gateway import Door, Gateway
 from tuneloop.loop import Loop
 from tuneloop.store.log_writer import LogWriter
 
-#: what may be asked without a key
-OPEN = frozenset({"/health", "/openapi.json", "/docs"})
-PARTS = (models, files, uploads, jobs, batches, chats, responses, graders, evals, traces, own)
+PARTS = (models, files, uploads, jobs, permissions, batches, chats, responses, graders, evals, traces, own)
+
+
+def routes(loop: Loop) -> list[BaseRoute]:
+    """Every route of the nouns; the gateway answers its own in front of them."""
+    return [route for part in PARTS for route in part.router(loop).routes]
 
 
 def build(loop: Loop, recorder: LogWriter) -> Gateway:
     """The ASGI application over one loop's parts."""
-    app = FastAPI(title="Tuneloop", version=__version__, redoc_url=None)
+    app = FastAPI(routes=routes(loop), openapi_url=None, redirect_slashes=False)
     errors.install(app)
-    for part in PARTS:
-        app.include_router(part.router(loop))
+    openapi.install(app)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
         return {"status": "ok", "version": __version__}
 
+    door = Door(
+        keys=loop.allows,
+        rate_limit=loop.settings.rate_limit,
+        unlimited=(loop.own_key,),
+        origins=loop.settings.origins,
+    )
     gateway = Gateway(
+        door=door,
         router=loop.routes,
         recorder=recorder,
-        keys=loop.allows,
         cost=loop.prices.cost,
-        fallback=Guard(app, loop),
+        fallback=app,
+        organization=loop.settings.organization,
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with swept(loop.store), delivered(loop.store, loop.settings.webhooks):
+            yield
         await gateway.aclose()
         await loop.aclose()
 
     app.router.lifespan_context = lifespan
     return gateway
-
-
-class Guard:
-    """Lets nobody in without a good key."""
-
-    def __init__(self, app: ASGIApp, loop: Loop) -> None:
-        self.app = app
-        self.loop = loop
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = scope["type"] == "http" and scope["path"] not in OPEN
-        if guarded and not self.loop.allows(bearer(scope["headers"])):
-            error = Unauthorized("Incorrect API key provided. Send it as 'Authorization: Bearer KEY'.")
-            await errors.response(error)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)

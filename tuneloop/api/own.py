@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import StreamingResponse
 
 from tuneloop import datasets, deployments, filters, scores
-from tuneloop.api import shapes
+from tuneloop.api import routing, shapes, traces
 from tuneloop.errors import InvalidInput, TuneloopError
+from tuneloop.gateway import wire
 from tuneloop.importers import formats
 from tuneloop.loop import Loop
 from tuneloop.protocols import Cost, Method
@@ -22,7 +22,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 def router(loop: Loop) -> APIRouter:
     """The routes over one loop's parts."""
-    routes = APIRouter(prefix="/v1")
+    routes = routing.routes()
     _logs(routes, loop)
     _datasets(routes, loop)
     _deployments(routes, loop)
@@ -33,8 +33,16 @@ def _logs(routes: APIRouter, loop: Loop) -> None:
     store = loop.store
 
     @routes.get("/logs")
-    def list_logs(where: str = "", limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
-        found, more = store.logs.page(filters.parse(where), limit=limit, after=after)
+    def list_logs(
+        where: str = "",
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        parent_id: str | None = None,
+        limit: Limit = 20,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        place = traces.placed(trace_id=trace_id, span_id=span_id, parent_id=parent_id)
+        found, more = store.logs.page(filters.All((filters.parse(where), *place)), limit=limit, after=after)
         of = store.scores.of([log.id for log in found])
         return shapes.page(found, more, lambda log: shapes.log(log, of[log.id]))
 
@@ -44,24 +52,29 @@ def _logs(routes: APIRouter, loop: Loop) -> None:
         return shapes.log(log, store.scores.of([log.id])[log.id])
 
     @routes.post("/logs")
-    async def create_logs(request: Request) -> dict[str, Any]:
-        rows, many = _rows(await request.body(), request.headers.get("content-type", ""))
-        made = [_imported(row, i if many else None, loop.prices.cost) for i, row in enumerate(rows)]
-        return await loop.in_thread(_write_logs, loop, made, many)
+    async def create_logs(request: Request) -> Any:
+        if await traces.are_events(request):  # an OTLP exporter has its logs beside its traces
+            return await traces.take(loop, request, "logs")
+        body = await request.body()
+        return await loop.in_thread(_take_logs, loop, body, request.headers.get("content-type", ""))
 
     @routes.post("/feedback")
     def give_feedback(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         return shapes.score(scores.give(store, body))
 
 
+def _take_logs(loop: Loop, body: bytes, content_type: str) -> dict[str, Any]:
+    rows, many = _rows(body, content_type)
+    made = [_imported(row, i if many else None, loop.prices.cost) for i, row in enumerate(rows)]
+    return _write_logs(loop, made, many)
+
+
 def _rows(body: bytes, content_type: str) -> tuple[list[Any], bool]:
     """The calls in a body: an object, a list of them, {"data": [...]}, or one a line."""
-    try:
-        if "ndjson" in content_type or "jsonl" in content_type or "json-lines" in content_type:
-            return [orjson.loads(line) for line in body.splitlines() if line.strip()], True
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"the body is not valid JSON: {error}") from error
+    if "ndjson" in content_type or "jsonl" in content_type or "json-lines" in content_type:
+        return [wire.parse_json(line) for line in body.splitlines() if line.strip()], True
+    wire.check_json(content_type.encode("latin-1"))
+    value = wire.parse_json(body)
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
     return (value, True) if isinstance(value, list) else ([value], False)

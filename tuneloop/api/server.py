@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tuneloop import batches, finetuning
 from tuneloop.api.app import build
-from tuneloop.errors import Unavailable
+from tuneloop.errors import InvalidInput, Unavailable
+from tuneloop.evals import runs
 from tuneloop.executors.queue import JobQueue
+from tuneloop.gateway.wire import error_bytes
 from tuneloop.loop import Loop
 from tuneloop.store.log_writer import LogWriter
 
@@ -21,17 +26,33 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
 
     Ends the process: a training job that is running goes on from its last checkpoint at the next start.
     """
+    for hook in loop.settings.webhooks:
+        hook.key()  # a secret that is missing is better known now than when something has ended
     listening = _listen(loop.settings.host, loop.settings.port)
     host, port = listening.getsockname()[:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}/v1"
     loop.url = url
     lock = loop.hold(url)
     key = loop.first_key()
     recorder = LogWriter(loop.store.database)
-    server = _Server(loop, recorder, lambda: ready(url, key))
-    queue = JobQueue(loop.queue_url, {"fine-tuning": loop.runner.run})
+    server = Server(loop, recorder, lambda: ready(url, key))
+    queue = JobQueue(
+        loop.queue_url,
+        {
+            "validation": loop.runner.validate,
+            "fine-tuning": loop.runner.run,
+            "batches": loop.batch_runner.run,
+            "eval-runs": loop.eval_runner.run,
+        },
+    )
     queue.start()
+    for job in finetuning.waiting(loop.store):  # lined up already, unless it was created the moment we were killed
+        loop.line_up(job)
+    for batch in batches.waiting(loop.store):
+        loop.enqueue("batches", batch.id)
+    for run in runs.waiting(loop.store):
+        loop.enqueue("eval-runs", run.id)
     try:
         server.run(sockets=[listening])
     finally:
@@ -44,7 +65,7 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
         os._exit(0)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn with our settings, which says when it is ready."""
 
     def __init__(self, loop: Loop, recorder: LogWriter, ready: Callable[[], None]) -> None:
@@ -52,7 +73,7 @@ class _Server(uvicorn.Server):
             lambda: build(loop, recorder),  # made inside the event loop
             factory=True,
             loop="uvloop",
-            http="httptools",
+            http=_Protocol,
             proxy_headers=False,
             access_log=False,
             log_level="warning",
@@ -66,6 +87,20 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1, whose answer to what is no HTTP has the form of every other error."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer without the application, which cannot be asked, and hang up."""
+        body = error_bytes(InvalidInput(msg))
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"x-request-id: req_{secrets.token_hex(16)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,7 +8,21 @@ from typing import Any, TypeVar
 
 import orjson
 
-from tuneloop.types import Dataset, Deployment, Event, File, FineTuningJob, Log, Model, Score
+from tuneloop.types import (
+    Batch,
+    Checkpoint,
+    Dataset,
+    Deployment,
+    Event,
+    File,
+    FineTuningJob,
+    Log,
+    Model,
+    Permission,
+    Score,
+    Upload,
+    UploadPart,
+)
 
 T = TypeVar("T")
 
@@ -28,25 +42,87 @@ def file(item: File) -> dict[str, Any]:
         "bytes": item.bytes,
         "created_at": int(item.created_at),
         "filename": item.filename,
-        "purpose": item.purpose,
+        # OpenAI takes files for evals, but has no such word in what it answers.
+        "purpose": "user_data" if item.purpose == "evals" else item.purpose,
         "status": "processed",
         "status_details": None,
-        "expires_at": None,
+        "expires_at": _whole(item.expires_at),
+    }
+
+
+def upload(item: Upload, made: File | None = None) -> dict[str, Any]:
+    """OpenAI's Upload object, with the file that it has become."""
+    return {
+        "id": item.id,
+        "object": "upload",
+        "bytes": item.bytes,
+        "created_at": int(item.created_at),
+        "expires_at": int(item.expires_at),
+        "filename": item.filename,
+        "purpose": item.purpose,
+        "status": item.status,
+        "file": None if made is None else file(made),
+    }
+
+
+def upload_part(item: UploadPart) -> dict[str, Any]:
+    """OpenAI's UploadPart object."""
+    return {
+        "id": item.id,
+        "object": "upload.part",
+        "created_at": int(item.created_at),
+        "upload_id": item.upload_id,
+    }
+
+
+def batch(item: Batch) -> dict[str, Any]:
+    """OpenAI's Batch object."""
+    return {
+        "id": item.id,
+        "object": "batch",
+        "endpoint": item.endpoint,
+        "model": item.model,
+        "errors": None if not item.errors else {"object": "list", "data": list(item.errors)},
+        "input_file_id": item.input_file_id,
+        "completion_window": "24h",
+        "status": item.status,
+        "output_file_id": item.output_file_id,
+        "error_file_id": item.error_file_id,
+        "created_at": int(item.created_at),
+        "in_progress_at": _whole(item.in_progress_at),
+        "expires_at": int(item.expires_at),
+        "finalizing_at": _whole(item.finalizing_at),
+        "completed_at": _whole(item.completed_at),
+        "failed_at": _whole(item.failed_at),
+        "expired_at": _whole(item.expired_at),
+        "cancelling_at": _whole(item.cancelling_at),
+        "cancelled_at": _whole(item.cancelled_at),
+        "request_counts": {"total": item.total, "completed": item.completed, "failed": item.failed},
+        "usage": {
+            "input_tokens": item.input_tokens,
+            "input_tokens_details": {"cached_tokens": item.cached_tokens},
+            "output_tokens": item.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": item.reasoning_tokens},
+            "total_tokens": item.input_tokens + item.output_tokens,
+        },
+        "metadata": item.metadata,
     }
 
 
 def model(item: Model) -> dict[str, Any]:
     """OpenAI's Model object."""
-    return {"id": item.id, "object": "model", "created": int(item.created_at), "owned_by": item.owned_by}
+    fields = {"id": item.id, "object": "model", "created": int(item.created_at), "owned_by": item.owned_by}
+    return fields | {"shutdown_date": None}
 
 
 def alias(name: str, target: str) -> dict[str, Any]:
     """A deployment's alias as a Model object: callers see it beside the models."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": "deployment", "model": target}
+    fields = {"id": name, "object": "model", "created": 0, "owned_by": "deployment", "shutdown_date": None}
+    return fields | {"model": target}
 
 
-def job(item: FineTuningJob) -> dict[str, Any]:
-    """OpenAI's FineTuningJob object."""
+def job(item: FineTuningJob, organization: str) -> dict[str, Any]:
+    """OpenAI's FineTuningJob object; `paused_at` and `suffix` are ours."""
     return {
         "id": item.id,
         "object": "fine_tuning.job",
@@ -55,7 +131,7 @@ def job(item: FineTuningJob) -> dict[str, Any]:
         "estimated_finish": None if item.finished_at else _whole(item.estimated_finish),
         "model": item.model,
         "fine_tuned_model": item.fine_tuned_model,
-        "organization_id": "org-local",
+        "organization_id": f"org-{organization}",
         "status": item.status,
         "training_file": item.training_file,
         "validation_file": item.validation_file,
@@ -65,9 +141,10 @@ def job(item: FineTuningJob) -> dict[str, Any]:
         "seed": item.seed,
         "hyperparameters": item.hyperparameters,
         "method": item.method,
-        "metadata": item.metadata,
+        "metadata": item.metadata or None,
+        "integrations": item.integrations or [],
         "suffix": item.suffix,
-        "integrations": [],
+        "paused_at": _whole(item.paused_at),
     }
 
 
@@ -81,6 +158,29 @@ def event(item: Event) -> dict[str, Any]:
         "type": item.type,
         "message": item.message,
         "data": item.data,
+    }
+
+
+def checkpoint(item: Checkpoint) -> dict[str, Any]:
+    """OpenAI's FineTuningJobCheckpoint object."""
+    return {
+        "id": item.id,
+        "object": "fine_tuning.job.checkpoint",
+        "created_at": int(item.created_at),
+        "fine_tuned_model_checkpoint": item.model,
+        "fine_tuning_job_id": item.job_id,
+        "step_number": item.step,
+        "metrics": item.metrics,
+    }
+
+
+def permission(item: Permission) -> dict[str, Any]:
+    """OpenAI's checkpoint permission."""
+    return {
+        "id": item.id,
+        "object": "checkpoint.permission",
+        "created_at": int(item.created_at),
+        "project_id": item.project_id,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tuneloop.cli import costs, datasets, deployments, evaluations, jobs, logs, models, serving
+from tuneloop.cli import costs, datasets, deployments, evaluations, jobs, logs, models, serving, webhooks
 
 app = typer.Typer(
     name="tuneloop",
@@ -24,3 +24,4 @@ evaluations.add(app)
 deployments.add(app)
 models.add(app)
 costs.add(app)
+webhooks.add(app)

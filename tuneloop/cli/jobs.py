@@ -12,7 +12,7 @@ from tuneloop.cli import training_options as options
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
 from tuneloop.protocols import Method
-from tuneloop.types import FINAL_STATUSES
+from tuneloop.types import FINAL_STATUSES, FineTuningJob
 
 if TYPE_CHECKING:
     from tuneloop.loop import Loop
@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
             Method,
             typer.Option(
                 help="What is learnt from: answers to imitate (supervised), corrections beside the answers they "
-                "correct (dpo), thumbs up and down (kto)."
+                "correct (dpo), thumbs up and down (kto), grades of answers of its own (reinforcement)."
             ),
         ] = "supervised",
         model: Annotated[str | None, typer.Option(help="Model to tune [TUNELOOP_BASE_MODEL].")] = None,
@@ -51,6 +51,12 @@ def add(app: typer.Typer) -> None:
         lora_alpha: options.LoraAlpha = "auto",
         lora_target: options.LoraTarget = None,
         quantize: options.Quantize = False,
+        compute_multiplier: options.ComputeMultiplier = "auto",
+        eval_interval: options.EvalInterval = "auto",
+        eval_samples: options.EvalSamples = "auto",
+        reasoning_effort: options.ReasoningEffort = None,
+        max_completion_tokens: options.MaxCompletionTokens = None,
+        temperature: options.Temperature = None,
     ) -> None:
         """Fine-tune a small model on a data set, and watch it learn. Ctrl-C leaves the job to go on later.
 
@@ -64,13 +70,19 @@ def add(app: typer.Typer) -> None:
             "warmup": warmup,
             "weight_decay": weight_decay,
             "patience": patience,
-            "grader": grader,
+            "grader": options.grader(grader) if method == "reinforcement" else grader,
             "beta": beta,
             "tuning": tuning,
             "lora_rank": lora_rank,
             "lora_alpha": lora_alpha,
             "lora_targets": lora_target,
             "quantize": quantize,
+            "compute_multiplier": compute_multiplier,
+            "eval_interval": eval_interval,
+            "eval_samples": eval_samples,
+            "reasoning_effort": reasoning_effort,
+            "max_completion_tokens": max_completion_tokens,
+            "temperature": temperature,
         }
         given = {"model": model, "suffix": suffix, "seed": seed}
         _tune(dataset, method, options.numbers(hyperparameters), detach=detach, **given)
@@ -89,7 +101,7 @@ def _tune(dataset: str, method: Method, hyperparameters: Mapping[str, Any], *, d
         for text in datasets.warnings(found):
             warn(text)
         if detach:
-            loop.enqueue("fine-tuning", job.id)
+            loop.line_up(job)
             where = "the server runs it" if loop.server() else "it runs when `tuneloop serve` does"
             say(f"{job.id} is lined up; {where}")
             return
@@ -102,7 +114,7 @@ def _jobs(group: typer.Typer) -> None:
         """List the jobs, newest first."""
         with opened() as loop:
             found = loop.store.jobs.all()
-        rows = [(j.id, j.status, j.model, j.fine_tuned_model or "-", moment(j.created_at)) for j in found]
+        rows = [(j.id, _state(j), j.model, j.fine_tuned_model or "-", moment(j.created_at)) for j in found]
         table(("job", "status", "model", "tuned model", "created (UTC)"), rows)
 
     @group.command()
@@ -111,7 +123,26 @@ def _jobs(group: typer.Typer) -> None:
         from tuneloop import finetuning
 
         with opened() as loop:
-            finetuning.get(loop.store, job)
+            if finetuning.get(loop.store, job).paused_at:
+                say(f"{job} is paused; let it go on: tuneloop jobs resume {job}")
+            else:
+                _follow(loop, job)
+
+    @group.command()
+    def pause(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+        """Let a job wait at a checkpoint; other jobs have their turn meanwhile."""
+        from tuneloop import finetuning
+
+        with opened() as loop:
+            say(f"{job} is {_state(finetuning.pause(loop.store, job))}")
+
+    @group.command()
+    def resume(job: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
+        """Let a paused job go on from its checkpoint, and follow it to its end."""
+        from tuneloop import finetuning
+
+        with opened() as loop:
+            finetuning.resume(loop.store, job)
             _follow(loop, job)
 
     @group.command()
@@ -121,6 +152,10 @@ def _jobs(group: typer.Typer) -> None:
 
         with opened() as loop:
             say(f"{job} is {finetuning.cancel(loop.store, job).status}")
+
+
+def _state(job: FineTuningJob) -> str:
+    return "paused" if job.paused_at else job.status
 
 
 def _follow(loop: Loop, job: str) -> None:

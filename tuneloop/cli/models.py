@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,11 +46,9 @@ def add(app: typer.Typer) -> None:
 
     @group.command()
     def delete(name: Annotated[str, typer.Argument(help="A tuned model, ft:...")]) -> None:
-        """Delete a tuned model and its adapter."""
+        """Delete a tuned model, its files and its checkpoints."""
         from tuneloop import models
 
         with opened() as loop:
-            model = models.delete(loop.store, name)
-        if model.adapter:
-            shutil.rmtree(Path(model.adapter), ignore_errors=True)
+            models.delete(loop.store, name, loop.routes.catalog())
         say(f"deleted {name}")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tuneloop.errors import InvalidInput
+from tuneloop.protocols import Effort
 from tuneloop.protocols import Schedule as Schedules
 from tuneloop.protocols import Tuning as Tunings
 
 _TRAINING = "Training"
 _ADAPTER = "Training: which weights"
+_ANSWERS = "Training: answers of its own (reinforcement)"
 
 Epochs = Annotated[str, typer.Option(help="Times through the data: 1 to 50, or auto.", rich_help_panel=_TRAINING)]
 BatchSize = Annotated[str, typer.Option(help="Examples in a step: 1 to 256, or auto.", rich_help_panel=_TRAINING)]
@@ -41,16 +45,38 @@ Grader = Annotated[
     str | None,
     typer.Option(
         help="Keep the epoch whose answers this grader scores highest (exact_match, json_match, chrf, ...), "
-        "not the one with the lowest loss.",
+        "not the one with the lowest loss. For reinforcement: a file with a grader as OpenAI's API has it, as JSON.",
         rich_help_panel=_TRAINING,
     ),
 ]
 Beta = Annotated[
     str,
     typer.Option(
-        help="dpo and kto: how strongly the model is held near what it was: up to 2, or auto.",
+        help="dpo, kto and reinforcement: how strongly the model is held near what it was: up to 2, or auto.",
         rich_help_panel=_TRAINING,
     ),
+]
+ComputeMultiplier = Annotated[
+    str,
+    typer.Option(help="Factor on the 8 answers drawn to each prompt: up to 10, or auto.", rich_help_panel=_ANSWERS),
+]
+EvalInterval = Annotated[
+    str,
+    typer.Option(help="Steps from one look at the validation rows to the next, or auto.", rich_help_panel=_ANSWERS),
+]
+EvalSamples = Annotated[str, typer.Option(help="Answers to each validation row, or auto.", rich_help_panel=_ANSWERS)]
+ReasoningEffort = Annotated[
+    Effort | None,
+    typer.Option(
+        help="How long answers may be: low 128 tokens, medium 256, high 512; default: medium.",
+        rich_help_panel=_ANSWERS,
+    ),
+]
+MaxCompletionTokens = Annotated[
+    int | None, typer.Option(help="Tokens that an answer may have at most.", rich_help_panel=_ANSWERS)
+]
+Temperature = Annotated[
+    float | None, typer.Option(help="Answers are drawn at: 0.1 to 2; default: 1.", rich_help_panel=_ANSWERS)
 ]
 Tuning = Annotated[
     Tunings | None,
@@ -79,6 +105,18 @@ def numbers(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _number(name, value) for name, value in given.items()}
 
 
+def grader(path: str | None) -> Any:
+    """The grader in a file. Raises InvalidInput."""
+    if path is None:
+        raise InvalidInput("reinforcement needs a grader, in a JSON file: --grader FILE (docs/reinforcement.md)")
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise InvalidInput(f"cannot read the grader in {path!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidInput(f"the grader in {path!r} is not valid JSON: {error}") from None
+
+
 def _number(name: str, value: Any) -> Any:
     if not isinstance(value, str) or name not in _NUMBERS:
         return value
@@ -94,6 +132,9 @@ _NUMBERS = {
     "batch_size": "--batch-size",
     "learning_rate_multiplier": "--learning-rate-multiplier",
     "beta": "--beta",
+    "compute_multiplier": "--compute-multiplier",
+    "eval_interval": "--eval-interval",
+    "eval_samples": "--eval-samples",
     "lora_rank": "--lora-rank",
     "lora_alpha": "--lora-alpha",
 }

@@ -14,18 +14,20 @@ from tuneloop.types import FINAL_STATUSES, Event, FineTuningJob
 
 
 def watch(store: Store, job_id: str) -> FineTuningJob:
-    """Show a job's events until it has ended. Raises TuneloopError when it failed or was cancelled."""
+    """Show a job's events until it has ended. Raises TuneloopError when it failed, was cancelled or is paused."""
     last: str | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("waiting", total=None, loss="")
         while True:
-            ended = finetuning.get(store, job_id).status in FINAL_STATUSES
+            job = finetuning.get(store, job_id)
+            ended = job.status in FINAL_STATUSES or job.paused_at is not None
             events, _ = store.events.page(schema.events.c.job_id == job_id, limit=10_000, after=last, ascending=True)
             for event in events:
                 last = event.id
                 if event.type == "metrics" and event.data:
-                    loss = f"loss {event.data.get('train_loss', 0):.3f}"
+                    reward, loss = event.data.get("train_mean_reward"), f"loss {event.data.get('train_loss', 0):.3f}"
+                    loss = loss if reward is None else f"reward {reward:.3f}"
                     step, total = event.data.get("step"), event.data.get("total_steps")
                     progress.update(task, description="training", completed=step, total=total, loss=loss)
                 else:
@@ -33,7 +35,8 @@ def watch(store: Store, job_id: str) -> FineTuningJob:
             if ended and not events:
                 break
             time.sleep(0.3)
-    job = finetuning.get(store, job_id)
+    if job.paused_at:
+        raise TuneloopError(f"{job.id} is paused; let it go on: tuneloop jobs resume {job.id}")
     if job.status != "succeeded":
         error = job.error or {}
         raise TuneloopError(f"{job.id} {job.status}" + (f": {error['message']}" if error else ""))

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -17,8 +17,9 @@ import psutil
 from tuneloop.chat_templates import TEMPLATE_FILE
 from tuneloop.engines.llama_cpp_child import LlamaCppChild, ServerOptions
 from tuneloop.engines.llama_cpp_dialect import LlamaCppDialect
+from tuneloop.engines.responses import ResponsesDialect
 from tuneloop.errors import EngineError, EngineUnavailable
-from tuneloop.protocols import Endpoint
+from tuneloop.protocols import Endpoint, Memory
 from tuneloop.settings import Settings
 from tuneloop.types import WHOLE_MODEL, Model
 
@@ -36,6 +37,8 @@ class _Served:
     """One model and its child, if it has one."""
 
     model: Model
+    #: the child makes embeddings, and answers nothing else
+    embeddings: bool = False
     child: LlamaCppChild | None = None
     starting: asyncio.Task[LlamaCppChild] | None = None
     #: a place is kept for the child that is starting
@@ -73,24 +76,35 @@ class _Served:
 class LlamaCppEngine:
     """Serves base models, base models with an adapter, and models tuned as a whole.
 
-    At most `settings.engines` of them stay in memory.
+    At most `settings.engines` of them stay in memory; a model that also makes embeddings takes a place for that.
 
-    `gguf_of` gives the GGUF file of a base model. All methods belong to one event loop.
+    `gguf_of` gives the GGUF file of a base model, `memory` what responses go on from. All methods belong to one event
+    loop.
     """
 
-    def __init__(self, settings: Settings, gguf_of: Callable[[str], Path]) -> None:
+    def __init__(self, settings: Settings, gguf_of: Callable[[str], Path], memory: Memory | None = None) -> None:
         self._settings = settings
         self._gguf_of = gguf_of
+        self._memory = memory
         self._dialect = LlamaCppDialect()
-        self._served: dict[str, _Served] = {}
+        self._served: dict[tuple[str, bool], _Served] = {}
         self._room = asyncio.Lock()
 
     async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
         """Where `model` answers. Raises EngineUnavailable with the end of the child's log when it does not start."""
-        served = self._served.setdefault(model.id, _Served(model))
+        embeddings = path == "/embeddings"
+        served = self._served.setdefault((model.id, embeddings), _Served(model, embeddings))
         with served.use():  # so that nobody stops it before the caller has its lease
             child = await self._child(served)
-        return Endpoint(base_url=f"{child.url}/v1", provider="llama.cpp", dialect=self._dialect, lease=served.use)
+        at = Endpoint(base_url=f"{child.url}/v1", provider="llama.cpp", dialect=self._dialect, lease=served.use)
+        if path == "/responses":
+            return replace(at, path="/chat/completions", dialect=ResponsesDialect(self._memory))
+        return at
+
+    @property
+    def calls(self) -> int:
+        """How many are under way, at all models together; any thread may ask."""
+        return sum(served.calls for served in list(self._served.values()))
 
     async def close(self) -> None:
         """Stop all children."""
@@ -113,7 +127,7 @@ class LlamaCppEngine:
                 raise EngineUnavailable(served.error)
             served.child = None
             await self._make_room(served)
-            served.child = await asyncio.to_thread(LlamaCppChild, self._options(served.model), self._log(served.model))
+            served.child = await asyncio.to_thread(LlamaCppChild, self._options(served), self._log(served))
         except EngineUnavailable as error:
             _back_off(served, error)
             raise
@@ -139,7 +153,8 @@ class LlamaCppEngine:
                     await asyncio.sleep(0.02)
             newcomer.admitted = True
 
-    def _options(self, model: Model) -> ServerOptions:
+    def _options(self, served: _Served) -> ServerOptions:
+        model = served.model
         gguf, adapter = self._files(model)
         for file in (gguf, adapter):
             if file is not None and not file.is_file():
@@ -148,7 +163,9 @@ class LlamaCppEngine:
             model=model.id,
             gguf=str(gguf),
             adapter=None if adapter is None else str(adapter),
+            folder=str(gguf.parent),
             chat_template=_chat_template(model),
+            embeddings=served.embeddings,
             slots=self._settings.slots,
             context=self._settings.context,
             threads=self._settings.threads or _cores(),
@@ -162,8 +179,9 @@ class LlamaCppEngine:
         whole = Path(model.adapter) / WHOLE_MODEL
         return (whole, None) if whole.is_file() else (self._gguf_of(model.base), Path(model.adapter) / "adapter.gguf")
 
-    def _log(self, model: Model) -> Path:
-        return self._settings.home / "logs" / f"llama_cpp-{re.sub(r'[^A-Za-z0-9.-]', '_', model.id)}.log"
+    def _log(self, served: _Served) -> Path:
+        name = re.sub(r"[^A-Za-z0-9.-]", "_", served.model.id) + ("-embeddings" if served.embeddings else "")
+        return self._settings.home / "logs" / f"llama_cpp-{name}.log"
 
 
 def _chat_template(model: Model) -> str | None:

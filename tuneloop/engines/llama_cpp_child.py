@@ -26,8 +26,12 @@ class ServerOptions(TypedDict):
     gguf: str
     #: path of the adapter's GGUF file, or None
     adapter: str | None
-    #: path of the chat template, or None for the one in the GGUF file
+    #: path of the folder with the tokenizer and the chat template
+    folder: str
+    #: path of the chat template that a tuned model was trained with, or None for the one in the folder
     chat_template: str | None
+    #: make embeddings, and nothing else
+    embeddings: bool
     #: calls answered at the same time, and tokens (prompt and answer) of each
     slots: int
     context: int

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tuneloop import statistics
 from tuneloop.errors import InvalidInput
 from tuneloop.evaluations.arms import Answer, Arm, answer_limit, prompt, text_of
-from tuneloop.graders import Graders, pick
+from tuneloop.graders import Metrics, pick
 from tuneloop.graders.labels import per_class
 from tuneloop.types import Example, Json, Message
 
@@ -48,7 +48,7 @@ async def run(
     concurrency: int = 4,
     on_progress: Progress = _silent,
     price: CallPrice = _unknown,
-    graders: Graders | None = None,
+    graders: Metrics | None = None,
 ) -> dict[str, Json]:
     """Let every arm answer every row, and compare the arms with the first one.
 
@@ -128,7 +128,7 @@ async def _measured(
     return [answers[index] for index in range(len(rows))], seconds
 
 
-def _grade(graders: Graders, arm: Arm, answers: list[Answer], references: Sequence[str], seconds: float) -> _Outcome:
+def _grade(graders: Metrics, arm: Arm, answers: list[Answer], references: Sequence[str], seconds: float) -> _Outcome:
     scores: list[dict[str, float | None]] = []
     failures: list[dict[str, str]] = []
     for answer, reference in zip(answers, references, strict=True):
@@ -146,7 +146,7 @@ def _grade(graders: Graders, arm: Arm, answers: list[Answer], references: Sequen
 
 
 def _report(
-    graders: Graders, outcomes: Sequence[_Outcome], rows: Sequence[Example], references: Sequence[str], price: CallPrice
+    graders: Metrics, outcomes: Sequence[_Outcome], rows: Sequence[Example], references: Sequence[str], price: CallPrice
 ) -> dict[str, Json]:
     arms = [_arm_report(graders, outcome, references, price) for outcome in outcomes]
     for arm, outcome in zip(arms, outcomes, strict=True):
@@ -159,7 +159,7 @@ def _report(
     }
 
 
-def _arm_report(graders: Graders, outcome: _Outcome, references: Sequence[str], price: CallPrice) -> dict[str, Json]:
+def _arm_report(graders: Metrics, outcome: _Outcome, references: Sequence[str], price: CallPrice) -> dict[str, Json]:
     arm, answers, seconds, scores, failures = outcome
     good = [a for a in answers if a.error is None]
     latencies = [a.latency_ms for a in good if a.latency_ms is not None]
@@ -189,7 +189,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _difference(graders: Graders, first: _Outcome, other: _Outcome) -> dict[str, Json] | None:
+def _difference(graders: Metrics, first: _Outcome, other: _Outcome) -> dict[str, Json] | None:
     """Over the rows that the primary grader could grade for both arms."""
     name = graders.primary.name
     both = [(a[name], b[name]) for a, b in zip(first.scores, other.scores, strict=True)]

@@ -4,10 +4,13 @@
     dpo         OpenAI's preference format  {"input": {"messages": [...], "tools": [...]},
                                              "preferred_output": [answer], "non_preferred_output": [answer]}
     kto         chat with a thumb           {"messages": [..., answer], "tools": [...], "label": true}
+    reinforcement  OpenAI's prompts         {"messages": [..., question], "tools": [...], and what graders read}
 
-An answer is an assistant's message. `label` is ours: true is a thumb up, false a thumb down, for the last message.
-`tools` and `weight` may be left out. In the chat format every assistant's message is learnt, as heavily as its own
-`weight` and the row's say; in the other two the answer alone.
+An answer is an assistant's message; an output may hold more before it, calls of tools and what came of them. `label`
+is ours: true is a thumb up, false a thumb down, for the last message. `tools` (or OpenAI's older `functions`) and
+`weight` may be left out. In the chat format every assistant's message is learnt, as heavily as its own `weight` and the
+row's say; in the next two the answer alone, with the calls before it. Reinforcement writes its answers itself: its rows
+end with the user's message, and any other key is `item.KEY` for the grader.
 
 No tokenizer is needed, so that an upload can be checked at once. Example N in a message is line N of the file.
 """
@@ -23,7 +26,7 @@ from typing import Any, Literal, TypeVar
 import orjson
 
 from tuneloop.errors import InvalidData
-from tuneloop.examples.messages import checked, objects, weight_of
+from tuneloop.examples.messages import checked, tools_of, weight_of
 from tuneloop.protocols import Method
 from tuneloop.types import Json, Message, Tool
 
@@ -41,11 +44,13 @@ _FORMATS: Mapping[Method, str] = {
     "supervised": "fine-tune-chat",
     "dpo": "fine-tune-preference",
     "kto": "fine-tune-label",
+    "reinforcement": "fine-tune-reinforcement",
 }
 _EXPECTED: Mapping[Method, str] = {
-    "supervised": "unexpected file format, expected either prompt/completion pairs or chat messages.",
-    "dpo": "unexpected file format, expected 'input', 'preferred_output' and 'non_preferred_output'.",
+    "supervised": "Unexpected file format, expected either prompt/completion pairs or chat messages.",
+    "dpo": "Unexpected file format, expected 'input', 'preferred_output' and 'non_preferred_output'.",
     "kto": "'label' must be true (thumb up) or false (thumb down), beside chat messages.",
+    "reinforcement": "Unexpected file format, expected chat messages that end with the user's.",
 }
 
 
@@ -63,8 +68,8 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreferenceRow:
-    """Two answers to the same messages. Messages and tools of both rows are equal but for the last message, which
-    alone has a weight that is not 0."""
+    """Two answers to the same messages. Messages and tools of both rows are equal up to the answer, which alone has
+    weights that are not 0."""
 
     line: int
     preferred: Row
@@ -79,6 +84,17 @@ class LabelledRow:
     row: Row
     #: True is a thumb up, False a thumb down
     label: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptRow:
+    """Messages that ask for an answer, the last of them the user's, and what a grader is told beside it."""
+
+    line: int
+    messages: Sequence[Message]
+    tools: Sequence[Tool] = ()
+    #: the whole row, as templates see it under `item`
+    item: Mapping[str, Json]
 
 
 def read_examples(path: Path, param: FilePurpose = "training_file") -> Iterator[Row]:
@@ -98,6 +114,12 @@ def read_labelled(path: Path, param: FilePurpose = "training_file") -> Iterator[
     few, or in a training file none with the one label or the other."""
     with path.open("rb") as lines:
         yield from parse_labelled(lines, param, path.name)
+
+
+def read_prompts(path: Path, param: FilePurpose = "training_file") -> Iterator[PromptRow]:
+    """The prompts of a file, one at a time. Raises InvalidData that names the line, or says that there are too few."""
+    with path.open("rb") as lines:
+        yield from parse_prompts(lines, param, path.name)
 
 
 def parse_examples(
@@ -130,17 +152,30 @@ def parse_labelled(
         )
 
 
+def parse_prompts(
+    lines: Iterable[bytes], param: FilePurpose = "training_file", filename: str = "file"
+) -> Iterator[PromptRow]:
+    """The prompts in `lines`, as `parse_examples` does."""
+    return _parse(lines, param, filename, "reinforcement", _prompt)
+
+
 _PARSERS: Mapping[Method, Callable[[Iterable[bytes], FilePurpose, str], Iterator[Any]]] = {
     "supervised": parse_examples,
     "dpo": parse_preferences,
     "kto": parse_labelled,
+    "reinforcement": parse_prompts,
 }
+
+
+def read(path: Path, method: Method, param: FilePurpose, filename: str) -> Iterator[Any]:
+    """The rows of a file for a method, one at a time. Raises InvalidData, where it is called `filename`."""
+    with path.open("rb") as lines:
+        yield from _PARSERS[method](lines, param, filename)
 
 
 def check(path: Path, method: Method, param: FilePurpose, filename: str) -> int:
     """Read a file to its end and return how many rows it has. Raises InvalidData, where it is called `filename`."""
-    with path.open("rb") as lines:
-        return sum(1 for _ in _PARSERS[method](lines, param, filename))
+    return sum(1 for _ in read(path, method, param, filename))
 
 
 def method_of(row: Mapping[str, Json]) -> Method | None:
@@ -176,7 +211,9 @@ def _parse(
         text = (line.removeprefix(_BOM) if number == 1 else line).strip()
         if text:
             try:
-                value = modern(_object(text, number))
+                value = _object(text, number)
+                # Any key of a prompt is its owner's.
+                value = value if method == "reinforcement" and "messages" in value else modern(value)
                 _check_format(value, method, filename, number, first=count == 0)
                 row = read(value, number)
             except InvalidData as error:
@@ -207,13 +244,13 @@ def _where(number: int) -> str:
 
 def _check_format(value: Mapping[str, Json], method: Method, filename: str, number: int, *, first: bool) -> None:
     found = method_of(value)
-    if found == method:
+    if found == method or (method == "reinforcement" and "messages" in value):
         return
     if found is None or (method == "kto" and "label" in value):
         raise InvalidData(f"{_where(number)}: {_EXPECTED[method]}")
     raise InvalidData(
-        f"Input file {filename} is in the {_FORMATS[found]} format, but the specified fine-tuning job is not using "
-        f"'{found}' as the training method (provided method={method})."
+        f"Invalid file format. Input file {filename} is in the {_FORMATS[found]} format, but the specified fine-tuning "
+        f"job is not using '{found}' as the training method (provided method={method})."
         + ("" if first else f" Example {number} is such a row, those before it are not.")
     )
 
@@ -225,14 +262,25 @@ def _row(value: Mapping[str, Json], number: int) -> Row:
         raise InvalidData(f"{where}, message {len(messages)}: the last message must be from the assistant")
     if len(messages) == 1:
         raise InvalidData(f"{where}: there is no message before the assistant's")
-    tools = objects(value, "tools", where)
+    tools = tools_of(value, where)
     return Row(line=number, messages=messages, tools=tools, weight=weight_of(value, where, most=float("inf")))
+
+
+def _prompt(value: Mapping[str, Json], number: int) -> PromptRow:
+    where = _where(number)
+    messages = checked(value.get("messages"), where)
+    if messages[-1]["role"] != "user":
+        raise InvalidData(
+            f"{where}, message {len(messages)}: the last message must be from the user: the method 'reinforcement' "
+            "writes its answers itself"
+        )
+    return PromptRow(line=number, messages=messages, tools=tools_of(value, where), item=value)
 
 
 def _labelled(value: Mapping[str, Json], number: int) -> LabelledRow:
     _check_no_weight(value, "kto", number)
     row = _row(value, number)
-    answer = _answer_alone(row.messages[:-1], row.messages[-1])
+    answer = _answer_alone(row.messages[:-1], row.messages[-1:])
     return LabelledRow(line=number, row=Row(line=number, messages=answer, tools=row.tools), label=value["label"])
 
 
@@ -242,7 +290,7 @@ def _preference(value: Mapping[str, Json], number: int) -> PreferenceRow:
         raise InvalidData(f"{where}: 'input' must be an object with 'messages'")
     _check_no_weight(value, "dpo", number)
     prompt = checked(given.get("messages"), f"{where}, input")
-    tools = objects(given, "tools", f"{where}, input")
+    tools = tools_of(given, f"{where}, input")
     preferred, rejected = (_output(value, key, where) for key in ("preferred_output", "non_preferred_output"))
     return PreferenceRow(
         line=number,
@@ -251,20 +299,23 @@ def _preference(value: Mapping[str, Json], number: int) -> PreferenceRow:
     )
 
 
-def _output(value: Mapping[str, Json], key: str, where: str) -> Message:
+def _output(value: Mapping[str, Json], key: str, where: str) -> list[Message]:
     output = value.get(key)
-    if not isinstance(output, list) or len(output) != 1:
-        raise InvalidData(f"{where}: '{key}' must be a list with one message, the assistant's")
-    (message,) = checked(output, f"{where}, {key}")
-    if message["role"] != "assistant":
-        raise InvalidData(f"{where}: the message of '{key}' must be from the assistant, not {message['role']!r}")
-    return message
+    if not isinstance(output, list) or not output:
+        raise InvalidData(f"{where}: '{key}' must be a list with a message, the assistant's")
+    messages = checked(output, f"{where}, {key}")
+    for message in messages:
+        if message["role"] not in ("assistant", "tool"):
+            raise InvalidData(f"{where}: '{key}' holds messages of the assistant, not of {message['role']!r}")
+    if messages[-1]["role"] != "assistant":
+        raise InvalidData(f"{where}: the last message of '{key}' must be from the assistant")
+    return messages
 
 
-def _answer_alone(prompt: Sequence[Message], answer: Message) -> list[Message]:
-    """The messages with a weight on the last one only."""
+def _answer_alone(prompt: Sequence[Message], answer: Sequence[Message]) -> list[Message]:
+    """The messages with weights in the answer only."""
     before = [{**message, "weight": 0} if message["role"] == "assistant" else message for message in prompt]
-    return [*before, {key: value for key, value in answer.items() if key != "weight"}]
+    return [*before, *({key: value for key, value in message.items() if key != "weight"} for message in answer)]
 
 
 def _check_no_weight(value: Mapping[str, Json], method: Method, number: int) -> None:

@@ -5,51 +5,82 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuneloop.errors import InvalidData
-from tuneloop.types import Json, Message
+from tuneloop.types import Json, Message, Tool
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
 def checked(messages: Json, where: str) -> list[Message]:
-    """The value of a key `messages`. Raises InvalidData, which begins with `where` they stand."""
+    """The value of a key `messages`, in which a refusal is text like any other. Raises InvalidData, which begins with
+    `where` they stand.
+    """
     if not isinstance(messages, list) or not messages:
         raise InvalidData(f"{where}: 'messages' must be a list with at least one message")
-    for index, message in enumerate(messages, start=1):
-        _check_message(message, f"{where}, message {index}")
-    return messages
+    return [_checked(message, f"{where}, message {index}") for index, message in enumerate(messages, start=1)]
 
 
-def _check_message(message: Json, where: str) -> None:
+def _checked(message: Json, where: str) -> Message:
     if not isinstance(message, dict):
         raise InvalidData(f"{where}: expected an object, not {type(message).__name__}")
     role = message.get("role")
     if role is None:
-        raise InvalidData(f"{where}: 'role' is missing")
+        raise InvalidData(f"{where} Discriminator 'role' is missing in value")  # as OpenAI says it
     if not isinstance(role, str) or role not in _ROLES:
         raise InvalidData(f"{where}: unknown role {role!r}, expected one of {', '.join(sorted(_ROLES))}")
-    _check_content(message, where)
     for call in objects(message, "tool_calls", where):
-        function = call.get("function")
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise InvalidData(f"{where}: each of 'tool_calls' needs a 'function' with a 'name'")
-    if "weight" in message and role != "assistant":
+        _check_call(call.get("function"), f"{where}: each of 'tool_calls' needs a 'function' with a 'name'")
+    if message.get("function_call") is not None:
+        _check_call(message["function_call"], f"{where}: 'function_call' must be an object with a 'name'")
+    if message.get("weight") is not None and role != "assistant":
         raise InvalidData(f"{where}: only an assistant's message may have a 'weight'")
     weight_of(message, where, most=1.0)
+    return {**message, "content": _content(message, where)}
 
 
-def _check_content(message: Message, where: str) -> None:
-    content = message.get("content")
+def _check_call(function: Json, complaint: str) -> None:
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise InvalidData(complaint)
+    if not isinstance(function.get("arguments", ""), str | dict | None):
+        raise InvalidData(f"{complaint}, and 'arguments' as a text of JSON")
+
+
+def _content(message: Message, where: str) -> str | list[Json] | None:
+    """A text, a list of text parts, or None where the message calls a tool."""
+    content, answers = message.get("content"), message["role"] == "assistant"
     if content is None:
-        if message["role"] == "assistant" and (message.get("tool_calls") or message.get("function_call")):
-            return
+        if answers and isinstance(message.get("refusal"), str):
+            return str(message["refusal"])
+        if answers and (message.get("tool_calls") or message.get("function_call")):
+            return None
         raise InvalidData(f"{where}: 'content' is missing")
     if isinstance(content, str):
-        return
+        return content
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise InvalidData(f"{where}: 'content' must be text or a list of content parts")
-    for part in content:
-        if part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise InvalidData(f"{where}: content part {part.get('type')!r} is not supported, only 'text' is")
+    return [_part(part, where) for part in content]
+
+
+def _part(part: Mapping[str, Json], where: str) -> Json:
+    kind = part.get("type")
+    if kind not in ("text", "refusal"):
+        raise InvalidData(f"{where}: content part {kind!r} is not supported, only 'text' is: models here do not see")
+    text = part.get(kind)
+    if not isinstance(text, str):
+        raise InvalidData(f"{where}: a content part of type {kind!r} needs {kind!r}, a text")
+    return {"type": "text", "text": text}
+
+
+def tools_of(value: Mapping[str, Json], where: str) -> list[Tool]:
+    """What a row lets its assistant call: its `tools`, and `functions` of the older format. Raises InvalidData."""
+    tools = objects(value, "tools", where)
+    tools += [{"type": "function", "function": function} for function in objects(value, "functions", where)]
+    for tool in tools:
+        function = tool.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise InvalidData(f"{where}: each of 'tools' needs a 'function' with a 'name'")
+    if not isinstance(value.get("parallel_tool_calls", True), bool | None):
+        raise InvalidData(f"{where}: 'parallel_tool_calls' must be true or false")
+    return tools
 
 
 def objects(value: Mapping[str, Json], key: str, where: str) -> list[Json]:
@@ -59,7 +90,7 @@ def objects(value: Mapping[str, Json], key: str, where: str) -> list[Json]:
         return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise InvalidData(f"{where}: {key!r} must be a list of objects")
-    return items
+    return list(items)
 
 
 def weight_of(value: Mapping[str, Json], where: str, most: float) -> float:

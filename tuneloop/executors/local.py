@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-#: seconds between looks at the child's events and at whether the job was cancelled
+from tuneloop.protocols import Asked
+
+#: seconds between looks at the child's events and at what is asked of it
 PAUSE = 0.2
-#: seconds a child has to stop by itself
-GRACE = 3.0
+#: seconds a child has to end its step and write a checkpoint, and to end at once
+PATIENCE, GRACE = 4.0, 2.0
 
 
 class LocalExecutor:
     """Runs a training folder in a child process that gives way to the gateway. A child that outlives us (kill -9)
     notices and ends by itself; the folder's lock keeps its successor waiting until it has."""
 
-    def run(self, folder: Path, *, cancelled: Callable[[], bool], on_line: Callable[[int, str], None]) -> int:
-        """Run to the end and return the exit code (minus the signal when one killed it)."""
+    def __init__(self, environ: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`environ` are variables for the child, asked for when it starts."""
+        self._environ = environ
+
+    def run(self, folder: Path, *, asked: Callable[[], Asked | None], on_line: Callable[[int, str], None]) -> int:
+        """Run to the end, or until asked otherwise, and return the exit code (minus the signal when one killed it)."""
         events = _tail(folder / "events.jsonl")
         with (folder / "output.log").open("ab") as output:
             command = [sys.executable, "-m", "tuneloop.training", str(folder)]
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            environ = {**os.environ, **self._environ()}
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ)
         try:
             _give_way(child.pid)
             while child.poll() is None:
                 _pass_on(events, on_line)
-                if cancelled():
+                if wanted := asked():
+                    if wanted == "pause":
+                        _pause(child, asked)
                     break
                 time.sleep(PAUSE)
         finally:
@@ -44,6 +54,14 @@ def _give_way(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, 19)
     except (AttributeError, OSError):  # not every platform has it, and the child may have ended already
         pass
+
+
+def _pause(child: subprocess.Popen[bytes], asked: Callable[[], Asked | None]) -> None:
+    """Let a child end by itself. A step that takes too long is lost: what follows is the same without it."""
+    child.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + PATIENCE
+    while child.poll() is None and time.monotonic() < deadline and asked() != "cancel":
+        time.sleep(PAUSE)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> int:

@@ -11,8 +11,11 @@ from dbos import DBOS, DBOSClient, SetWorkflowID, run_dbos_database_migrations
 #: Pending jobs are recovered only under the version that began them. Ours is fixed, so that jobs survive an upgrade:
 #: running a job again is safe, since it goes on from what its folder and the store say.
 VERSION = "1"
-Queue = Literal["fine-tuning", "batches", "eval-runs"]
+Queue = Literal["validation", "fine-tuning", "batches", "eval-runs"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
+#: how many items of a queue are worked on side by side, where it is more than one: a small batch does not wait for the
+#: end of a large one
+SIDE_BY_SIDE: Mapping[Queue, int] = {"batches": 16}
 
 
 def _workflow(queue: Queue) -> str:
@@ -20,7 +23,8 @@ def _workflow(queue: Queue) -> str:
 
 
 class JobQueue:
-    """Runs `works[queue](item_id)` for every item enqueued: one at a time in each queue, the queues side by side.
+    """Runs `works[queue](item_id)` for every item enqueued: one at a time in a queue (unless SIDE_BY_SIDE says more),
+    the queues side by side.
 
     A work may be run again from its beginning at any time, so it goes on from what the store says. One per process:
     DBOS keeps one instance.
@@ -45,16 +49,21 @@ class JobQueue:
         """Take up what was left behind, then what comes."""
         DBOS.launch()
         for queue in self._workflows:
-            DBOS.register_queue(queue, concurrency=1, polling_interval_sec=0.2)
+            DBOS.register_queue(queue, concurrency=SIDE_BY_SIDE.get(queue, 1), polling_interval_sec=0.2)
 
-    def enqueue(self, queue: Queue, item_id: str) -> None:
-        """Line an item up; the same one twice is run once."""
-        with SetWorkflowID(item_id):
+    def enqueue(self, queue: Queue, item_id: str, *, again: str = "") -> None:
+        """Line an item up; the same one twice is run once. `again` as in `enqueue_elsewhere`."""
+        with SetWorkflowID(_workflow_id(queue, item_id, again)):
             DBOS.enqueue_workflow(queue, self._workflows[queue], item_id)
 
     def close(self) -> None:
         """Stop taking items; one that is running is taken up at the next start."""
         DBOS.destroy(destroy_registry=True)
+
+
+def _workflow_id(queue: Queue, item_id: str, again: str) -> str:
+    # A job is in two queues: its files are looked at while others train.
+    return f"{item_id}/validation" if queue == "validation" else item_id + again
 
 
 def _register(queue: Queue, work: Callable[[str], None]) -> Callable[[str], Any]:
@@ -82,7 +91,7 @@ def enqueue_elsewhere(url: str, queue: Queue, item_id: str, *, again: str = "") 
             {
                 "workflow_name": _workflow(queue),
                 "queue_name": queue,
-                "workflow_id": item_id + again,
+                "workflow_id": _workflow_id(queue, item_id, again),
                 "app_version": VERSION,
             },
             item_id,

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from tuneloop.calls import Measured, assemble, input_text, measure, metadata_of, parse
-from tuneloop.gateway.wire import Headers
+from tuneloop.gateway.wire import Headers, trace_of
 from tuneloop.protocols import Cost, Route
 from tuneloop.store.ids import new_id
 from tuneloop.types import Json, Log
@@ -52,6 +52,7 @@ class Call:
         if measured.error and self.error is None:  # it came in the middle of a stream that had begun well
             self.status, self.error = 502, measured.error
         user = self.asked.get("user")
+        trace_id, parent_id = trace_of(self.headers)
         return Log(
             id=self.id,
             created_at=self.created_at,
@@ -71,6 +72,9 @@ class Call:
             user=user if isinstance(user, str) else None,
             metadata=metadata_of(self.asked),
             response_id=measured.response_id,
+            trace_id=trace_id,
+            span_id=self.id[-16:] if trace_id else None,
+            parent_id=parent_id,
             input_text=input_text(self.asked),
             output_text=measured.output_text,
             request=self.raw,
@@ -78,7 +82,9 @@ class Call:
         )
 
     def _measure(self) -> Measured:
-        came = b"".join(self.came or self.sent)
+        # A response has its usage always, and an id of its own.
+        translated = self.endpoint == "/v1/responses"
+        came = b"".join(self.sent if translated else self.came or self.sent)
         return measure(assemble(came) if self.events else parse(came))
 
     def _cost(self, measured: Measured, cost: Cost) -> float | None:

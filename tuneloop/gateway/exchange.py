@@ -39,11 +39,11 @@ class Parts(NamedTuple):
 class Exchange:
     """One call and its answer."""
 
-    def __init__(self, parts: Parts, call: Call, send: wire.Send, request_id: wire.Header) -> None:
+    def __init__(self, parts: Parts, call: Call, send: wire.Send) -> None:
         self._parts = parts
         self._call = call
         self._send = send
-        self._ids = [request_id, (b"x-tuneloop-log-id", call.id.encode())]
+        self._ids = [(b"x-tuneloop-log-id", call.id.encode())]
 
     async def run(self) -> None:
         """Answer the call and log it, whatever happens."""

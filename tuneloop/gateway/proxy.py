@@ -1,47 +1,51 @@
-"""The front: a raw ASGI application that authorises calls, follows each through its Exchange and watches its client."""
+"""The front: a raw ASGI application that every request comes through, and that follows each call by an Exchange."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 
-from tuneloop.errors import TuneloopError, Unauthorized
+from tuneloop.errors import TuneloopError
 from tuneloop.gateway import wire
 from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client
+from tuneloop.gateway.door import Door, is_preflight
 from tuneloop.gateway.exchange import Exchange, Parts
 from tuneloop.protocols import Cost, Recorder, Router
 
+_logger = logging.getLogger(__name__)
+
 #: what is answered here, by its path
-ENDPOINTS = frozenset({"/v1/chat/completions", "/v1/completions"})
-MOST_BYTES = 64 * 1024 * 1024
+ENDPOINTS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"})
 
 
 class Gateway:
-    """Answers POST /v1/chat/completions and /v1/completions, and hands everything else to `fallback`.
+    """Answers POST to the ENDPOINTS, and hands everything else that comes through `door` to `fallback`.
 
-    `keys` says whether an API key is good; `cost` prices a call (see protocols.Cost); `max_body` is in bytes. Every
-    response carries x-request-id, every logged one x-tuneloop-log-id.
+    `cost` prices a call (see protocols.Cost). Every answer carries x-request-id and OpenAI's headers, every logged one
+    x-tuneloop-log-id. A path may end with a slash; HEAD is answered as GET is, without the body.
     """
 
     def __init__(
         self,
         *,
+        door: Door,
         router: Router,
         recorder: Recorder,
-        keys: Callable[[str], bool],
         cost: Cost,
         fallback: wire.ASGIApp,
-        max_body: int = MOST_BYTES,
+        organization: str = "local",
     ) -> None:
-        self._keys = keys
+        self._door = door
         self._fallback = fallback
-        self._max_body = max_body
         # Unique without asking the system for random bytes at every call.
         self._ids = b"req_" + secrets.token_hex(10).encode()
         self._numbers = itertools.count()
+        self._standing = [(b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode())]
         self._client = Client()
         self._parts = Parts(router=router, recorder=recorder, cost=cost, client=self._client)
 
@@ -49,33 +53,90 @@ class Gateway:
         if scope["type"] != "http":
             await self._fallback(scope, receive, send)
             return
-        request_id = (b"x-request-id", self._ids + b"%012x" % next(self._numbers))
+        told = [(b"x-request-id", self._ids + b"%012x" % next(self._numbers)), *self._standing]
+        answer = _Answer(told, send, headless=scope["method"] == "HEAD")
+        try:
+            await self._serve(scope, receive, answer, told)
+        except wire.ClientGone:
+            return
+        except TuneloopError as error:
+            await wire.send_error(answer, error)
+        except Exception:
+            if answer.ended:  # the error has been told and logged; the connection may live on
+                return
+            if answer.begun:
+                raise
+            _logger.exception("%s %s failed", scope["method"], scope["path"])
+            await wire.send_error(answer, TuneloopError("The server had an error. Its log says more."))
+
+    async def _serve(self, scope: wire.Scope, receive: wire.Receive, answer: wire.Send, told: wire.Headers) -> None:
+        head = dict(scope["headers"])
+        if cors := self._door.cors(scope, head):
+            told += cors
+            if is_preflight(scope, head):
+                await wire.send_whole(answer, 200, [], b"")
+                return
+        self._door.admit(scope, head, told)
+        scope = _plain(scope)
+        receive = self._door.receive(head, receive)
         if scope["path"] in ENDPOINTS and scope["method"] == "POST":
-            await self._handle(scope, receive, send, request_id)
+            await self._handle(scope, receive, answer, head)
         else:
-            await self._fallback(scope, receive, _adding(request_id, send))
+            await self._fallback(scope, receive, answer)
 
     async def aclose(self) -> None:
         """Close the connections to engines and upstreams."""
         await self._client.aclose()
 
-    async def _handle(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send, request_id: wire.Header) -> None:
-        try:
-            if not self._keys(wire.bearer(scope["headers"])):
-                raise Unauthorized("Incorrect API key provided. `tuneloop serve` printed yours at its first start.")
-            raw = await wire.read_body(receive, self._max_body)
-        except TuneloopError as error:
-            await wire.send_whole(send, error.status, [wire.JSON, request_id], wire.error_bytes(error))
-            return
-        except wire.ClientGone:
-            return
+    async def _handle(
+        self, scope: wire.Scope, receive: wire.Receive, send: wire.Send, head: Mapping[bytes, bytes]
+    ) -> None:
+        wire.check_json(head.get(b"content-type", b""))
+        raw = await wire.read_body(receive)
         call = Call(endpoint=scope["path"], headers=scope["headers"], raw=raw)
-        exchange = Exchange(self._parts, call, send, request_id)
+        exchange = Exchange(self._parts, call, send)
         watcher = asyncio.create_task(_watch(receive, call, asyncio.current_task()))
         try:
             await exchange.run()
         finally:
             watcher.cancel()
+
+
+class _Answer:
+    """`send`, which adds the headers that every answer has, unless the answer has its own."""
+
+    __slots__ = ("_headless", "_send", "_since", "_told", "begun", "ended")
+
+    def __init__(self, told: wire.Headers, send: wire.Send, *, headless: bool) -> None:
+        self._told = told
+        self._send = send
+        self._headless = headless
+        self._since = time.perf_counter()
+        self.begun = False
+        self.ended = False
+
+    async def __call__(self, message: wire.AsgiMessage) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = message.get("headers", ())
+            given = {name.lower() for name, _ in headers}
+            took = b"%d" % ((time.perf_counter() - self._since) * 1000)
+            told = [*self._told, (b"openai-processing-ms", took)]
+            message["headers"] = [*headers, *[header for header in told if header[0] not in given]]
+        elif message["type"] == "http.response.body":
+            self.ended = not message.get("more_body", False)
+            if self._headless:
+                message["body"] = b""
+        await self._send(message)
+
+
+def _plain(scope: wire.Scope) -> wire.Scope:
+    """The scope as routes know it: GET for HEAD, no slash at the end of the path."""
+    path: str = scope["path"]
+    if scope["method"] != "HEAD" and path[-1:] != "/":
+        return scope
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "method": method, "path": path.rstrip("/") or "/"}
 
 
 async def _watch(receive: wire.Receive, call: Call, handler: asyncio.Task[None] | None) -> None:
@@ -85,12 +146,3 @@ async def _watch(receive: wire.Receive, call: Call, handler: asyncio.Task[None] 
     call.hung_up = True
     if handler is not None:
         handler.cancel()
-
-
-def _adding(header: wire.Header, send: wire.Send) -> wire.Send:
-    async def add(message: wire.AsgiMessage) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), header]
-        await send(message)
-
-    return add

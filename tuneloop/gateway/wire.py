@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from tuneloop.errors import InvalidInput, TooLarge, TuneloopError, Unauthorized
+from tuneloop import fields
+from tuneloop.errors import InvalidInput, TuneloopError, Unauthorized, UnsupportedMedia
 from tuneloop.protocols import Endpoint
 from tuneloop.types import Json
 
@@ -41,6 +42,12 @@ _NOT_ANSWERED = _HOP_BY_HOP | {
     b"content-encoding",
 }
 
+#: levels of JSON: more than any schema has, fewer than what recursive code (ours, an engine's) can go down
+_DEEPEST = 100
+
+#: version, trace, span, flags; ids of zeros are none, and later versions may add fields
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 
 
@@ -48,42 +55,73 @@ class ClientGone(Exception):
     """The client hung up before it had sent its request."""
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
-    """The whole body. Raises TooLarge above `most` bytes and ClientGone."""
+async def read_body(receive: Receive) -> bytes:
+    """The whole body. Raises ClientGone."""
     message = await receive()
     parts: list[bytes] = []
-    size = 0
     while True:
         if message["type"] == "http.disconnect":
             raise ClientGone
         parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise TooLarge(f"the body is larger than {most} bytes")
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
         message = await receive()
 
 
-def bearer(headers: Iterable[Header]) -> str:
-    """The key of the Authorization header. Raises Unauthorized when there is none."""
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, key = value.partition(b" ")
-            if scheme.lower() == b"bearer" and key.strip():
-                return key.strip().decode("latin-1")
+def bearer(authorization: bytes) -> str:
+    """The key of an Authorization header. Raises Unauthorized when there is none."""
+    scheme, _, key = authorization.partition(b" ")
+    if scheme.lower() == b"bearer" and (key := key.strip()):
+        return key.decode("latin-1")
     raise Unauthorized(
         "You didn't provide an API key. Send it in the header 'Authorization: Bearer YOUR_KEY'; "
         "`tuneloop serve` prints the key at its first start."
     )
 
 
-def parse_request(raw: bytes) -> dict[str, Json]:
-    """The body as an object. Raises InvalidInput."""
+def trace_of(headers: Iterable[Header]) -> tuple[str, str] | tuple[None, None]:
+    """The ids, in hex, of the trace that a call belongs to and of the span that made it (W3C Trace Context)."""
+    for name, value in headers:
+        if name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
+            trace_id, span_id = match.groups()
+            return trace_id.decode(), span_id.decode()
+    return None, None
+
+
+def check_json(content_type: bytes) -> None:
+    """Raises UnsupportedMedia when a body is declared to be something else than JSON."""
+    if content_type in (b"application/json", b""):
+        return
+    media = content_type.partition(b";")[0].strip().lower()
+    if media != b"application/json" and not media.endswith(b"+json"):
+        raise UnsupportedMedia(
+            f"Unsupported content type: '{content_type.decode('latin-1')}'. This API method only accepts "
+            "'application/json' requests. (With curl, pass -H 'Content-Type: application/json'.)"
+        )
+
+
+def parse_json(raw: bytes) -> Any:
+    """The body as JSON: RFC 8259 (no NaN, no half characters), at most 100 levels deep. Raises InvalidInput."""
     try:
-        asked = orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"We could not parse the JSON body of your request: {error}") from error
+    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
+        raise InvalidInput(f"The JSON body of your request is nested more than {_DEEPEST} levels deep.")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        inside = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
+        level = [inner for inner in inside if isinstance(inner, dict | list)]
+    return bool(level)
+
+
+def parse_request(raw: bytes) -> dict[str, Json]:
+    """The body as an object. Raises InvalidInput."""
+    asked = parse_json(raw)
     if not isinstance(asked, dict):
         raise InvalidInput(f"The body must be a JSON object, not {type(asked).__name__}.")
     return asked
@@ -92,17 +130,15 @@ def parse_request(raw: bytes) -> dict[str, Json]:
 def check_request(asked: Mapping[str, Json], *, chat: bool) -> None:
     """Refuse what cannot be routed or answered; the rest is the engine's to judge. Raises InvalidInput."""
     model = asked.get("model")
-    if "model" not in asked:
-        raise InvalidInput("You must provide a model parameter.", param="model")
-    if not isinstance(model, str) or not model:
-        raise InvalidInput(f"'model' must be the name of a model, not {model!r}.", param="model")
-    if not chat:
-        return
-    messages = asked.get("messages")
-    if "messages" not in asked:
-        raise InvalidInput("Missing required parameter: 'messages'.", param="messages")
-    if not isinstance(messages, list) or not messages:
-        raise InvalidInput("'messages' must be an array of at least one message.", param="messages")
+    if model is None or model == "":
+        raise InvalidInput("You must provide a model parameter.", param="model", code="missing_required_parameter")
+    fields.typed(model, str, "model")
+    if chat and not fields.typed(fields.required(asked, "messages"), list, "messages"):
+        raise InvalidInput(
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+            param="messages",
+            code="empty_array",
+        )
 
 
 def outgoing_body(endpoint: Endpoint, asked: Mapping[str, Json], raw: bytes) -> bytes:
@@ -148,6 +184,11 @@ def error_event(error: TuneloopError) -> bytes:
 def error_bytes(error: TuneloopError) -> bytes:
     """The body of an error answer."""
     return orjson.dumps(error.body())
+
+
+async def send_error(send: Send, error: TuneloopError) -> None:
+    """Answer with an error."""
+    await send_whole(send, error.status, [JSON], error_bytes(error))
 
 
 async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:

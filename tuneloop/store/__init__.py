@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from tuneloop.store import schema
+from tuneloop.eval_types import Eval, EvalItem, EvalRun
+from tuneloop.store import eval_tables, schema
+from tuneloop.store.batch_answers import BatchAnswerTable
 from tuneloop.store.blobs import Blobs
 from tuneloop.store.database import Database
 from tuneloop.store.datasets import DatasetTable
 from tuneloop.store.deployments import DeploymentTable
+from tuneloop.store.files import FileTable
+from tuneloop.store.holders import HolderTable
 from tuneloop.store.keys import KeyTable
 from tuneloop.store.logs import LogTable
 from tuneloop.store.nouns import NounTable
 from tuneloop.store.scores import ScoreTable
-from tuneloop.types import Evaluation, Event, File, FineTuningJob, Model
+from tuneloop.store.stored import StoredTable
+from tuneloop.types import (
+    Announcement,
+    Batch,
+    Checkpoint,
+    Delivery,
+    Evaluation,
+    Event,
+    FineTuningJob,
+    Model,
+    Permission,
+    Upload,
+    UploadPart,
+)
 
 __all__ = ["Blobs", "Database", "Store"]
 
@@ -24,13 +41,25 @@ class Store:
         self.blobs = blobs
         self.logs = LogTable(database)
         self.scores = ScoreTable(database)
+        self.stored = StoredTable(database)
         self.datasets = DatasetTable(database)
         self.deployments = DeploymentTable(database)
         self.keys = KeyTable(database)
-        self.files = NounTable(database, schema.files, File, "file")
+        self.files = FileTable(database, blobs)
+        self.uploads = NounTable(database, schema.uploads, Upload, "upload")
+        self.upload_parts = HolderTable(database, blobs, schema.upload_parts, UploadPart, "part")
+        self.batches = HolderTable(database, blobs, schema.batches, Batch, "batch")
+        self.batch_answers = BatchAnswerTable(database)
         self.jobs = NounTable(database, schema.jobs, FineTuningJob, "fine-tuning job")
         self.events = NounTable(database, schema.events, Event, "event")
-        self.models = NounTable(database, schema.models, Model, "model")
+        self.models = NounTable(database, schema.models, Model, "model", timed=False)
+        self.checkpoints = NounTable(database, schema.checkpoints, Checkpoint, "checkpoint")
+        self.permissions = NounTable(database, schema.permissions, Permission, "permission")
+        self.announcements = NounTable(database, schema.announcements, Announcement, "announcement")
+        self.deliveries = NounTable(database, schema.deliveries, Delivery, "delivery")
+        self.evals = NounTable(database, eval_tables.evals, Eval, "eval")
+        self.eval_runs = HolderTable(database, blobs, eval_tables.eval_runs, EvalRun, "eval run")
+        self.eval_items = NounTable(database, eval_tables.eval_items, EvalItem, "output item")
         self.evaluations = NounTable(database, schema.evaluations, Evaluation, "evaluation")
 
     def close(self) -> None:

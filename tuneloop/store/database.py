@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -60,11 +60,18 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows, leaving alone those whose key is there already."""
-        if rows:
-            insert = sqlite.insert if self.dialect == "sqlite" else postgresql.insert
-            connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+    def lock(self, connection: Connection, name: str) -> None:
+        """Keep out whoever else locks this name until the transaction ends. Only writers may lock."""
+        if self.dialect == "postgresql":  # SQLite has one writer at a time anyway
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert rows, leaving alone those whose key is there already; returns how many were new."""
+        if not rows:
+            return 0
+        insert = sqlite.insert if self.dialect == "sqlite" else postgresql.insert
+        statement = insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        return connection.execute(statement, list(rows)).rowcount
 
     def close(self) -> None:
         """Give all connections back."""

@@ -28,7 +28,7 @@ class DatasetTable(NounTable[Dataset]):
     """The datasets of one database."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, datasets, Dataset, "dataset")
+        super().__init__(database, datasets, Dataset, "dataset", timed=False)
 
     def add_examples(self, rows: Sequence[Example]) -> None:
         """Keep the content of rows; what is known already is stored once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 import time
@@ -12,6 +13,7 @@ import orjson
 
 _lock = threading.Lock()
 _last = 0
+_TIMED = re.compile(r"[A-Za-z_.-]+[0-9a-f]{21}")
 
 
 def new_id(prefix: str) -> str:
@@ -21,6 +23,11 @@ def new_id(prefix: str) -> str:
         _last = max(_last + 1, time.time_ns() // 1000)
         stamp = _last
     return f"{prefix}{stamp:013x}{secrets.token_hex(4)}"
+
+
+def is_timed(item_id: str) -> bool:
+    """Whether this looks like an id of `new_id`."""
+    return _TIMED.fullmatch(item_id) is not None
 
 
 def content_id(prefix: str, content: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from tuneloop.errors import NotFound
 from tuneloop.filters import Tree
+from tuneloop.store.batches import batches
 from tuneloop.store.database import Database
 from tuneloop.store.log_insert import LogInsert
 from tuneloop.store.schema import log_metadata, logs
@@ -22,6 +23,7 @@ class LogTable:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.insert = LogInsert(database)
+        self._replace = LogInsert(database, replace=True)
 
     def get(self, log_id: str) -> Log:
         """By the Log's own id or the id inside its response. Raises NotFound."""
@@ -79,6 +81,18 @@ class LogTable:
             fresh = self.unknown(connection, new)
             self.insert(connection, fresh)
         return len(fresh)
+
+    def put(self, new: Sequence[Log], merged: Callable[[Log, Log], Log]) -> None:
+        """Write logs, all or none; one whose id is there already becomes `merged(old, new)`."""
+        once: dict[str, Log] = {}
+        for log in new:
+            once[log.id] = merged(once[log.id], log) if log.id in once else log
+        with self.database.write() as connection:
+            self.database.lock(connection, "logs.put")
+            for ids in batches(list(once)):
+                for row in connection.execute(select(logs).where(logs.c.id.in_(ids))):
+                    once[row.id] = merged(_log(row), once[row.id])
+            self._replace(connection, list(once.values()))
 
     def unknown(self, connection: Connection, new: Sequence[Log]) -> list[Log]:
         """Those whose ids the database has not seen, each once."""

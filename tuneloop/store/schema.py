@@ -43,6 +43,12 @@ logs = Table(
     Column("user", Text),
     Column("metadata", JSON(none_as_null=True), nullable=False),
     Column("response_id", Text),
+    Column("trace_id", Text),
+    Column("span_id", Text),
+    Column("parent_id", Text),
+    Column("span_name", Text),
+    Column("span_kind", Text),
+    Column("attributes", JSON(none_as_null=True)),
     Column("input_text", Text, nullable=False),
     Column("output_text", Text, nullable=False),
     Column("request", LargeBinary, nullable=False),
@@ -50,6 +56,9 @@ logs = Table(
     Index("logs_newest", "created_at", "id"),
     Index("logs_response", "response_id"),
     Index("logs_model", "model", "created_at"),
+    Index("logs_trace", "trace_id", "created_at"),
+    Index("logs_span", "span_id"),
+    Index("logs_parent", "parent_id"),
 )
 
 log_metadata = Table(
@@ -59,6 +68,27 @@ log_metadata = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
     Index("log_metadata_lookup", "key", "value"),
+)
+
+stored = Table(
+    "stored",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("log_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("previous", Text),
+    Column("deleted", Boolean, nullable=False),
+    Index("stored_id", "id", "place"),
+)
+
+stored_terms = Table(
+    "stored_terms",
+    metadata,
+    Column("term", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
 )
 
 scores = Table(
@@ -121,6 +151,79 @@ files = Table(
     Column("purpose", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("expires_at", Double),
+    Index("files_expiry", "expires_at"),
+    Index("files_bytes", "sha256"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("file_seconds", BigInteger),
+    Column("file_id", Text),
+    Index("uploads_open", "status", "expires_at"),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("upload_id", Text, ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Index("upload_parts_of", "upload_id"),
+    Index("upload_parts_bytes", "sha256"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("input_file_id", Text, nullable=False),
+    Column("sha256", Text),
+    Column("status", Text, nullable=False),
+    Column("metadata", JSON(none_as_null=True)),
+    Column("output_seconds", BigInteger),
+    Column("model", Text),
+    Column("expires_at", Double, nullable=False),
+    Column("in_progress_at", Double),
+    Column("finalizing_at", Double),
+    Column("completed_at", Double),
+    Column("failed_at", Double),
+    Column("expired_at", Double),
+    Column("cancelling_at", Double),
+    Column("cancelled_at", Double),
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    Column("errors", JSON(none_as_null=True)),
+    Column("total", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Index("batches_bytes", "sha256"),
+)
+
+batch_answers = Table(
+    "batch_answers",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("ok", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 jobs = Table(
@@ -145,6 +248,32 @@ jobs = Table(
     Column("error", JSON(none_as_null=True)),
     Column("result_files", JSON, nullable=False),
     Column("dataset_id", Text),
+    Column("base", Text, nullable=False, default=""),
+    Column("integrations", JSON(none_as_null=True)),
+    Column("paused_at", Double),
+    Column("resumed", Integer, nullable=False, default=0),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Index("checkpoints_of_job", "job_id", "created_at"),
+)
+
+permissions = Table(
+    "permissions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Index("permissions_of_model", "model", "created_at"),
 )
 
 events = Table(
@@ -192,6 +321,32 @@ evaluations = Table(
     Column("created_at", Double, nullable=False),
     Column("dataset_id", Text, nullable=False),
     Column("report", JSON, nullable=False),
+)
+
+announcements = Table(
+    "announcements",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sorted", Boolean, nullable=False, default=False),
+    Index("announcements_new", "sorted", "created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("announcement_id", Text, ForeignKey("announcements.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Double),
+    Column("delivered_at", Double),
+    Column("status", Integer),
+    Column("error", Text),
+    Index("deliveries_due", "due_at"),
 )
 
 api_keys = Table(

@@ -1,7 +1,7 @@
 """`python -m tuneloop.training FOLDER`: one training run as a process of its own, or as one for each GPU.
 
-Exit status: 0 done (or done before), 2 data or settings are to blame (result.json says how), 75 interrupted because the
-parent process died: run again to go on, 143 ended by SIGTERM.
+Exit status: 0 done (or done before), 2 data or settings are to blame (result.json says how), 75 stopped at a checkpoint
+because of SIGINT or the death of the parent process: run again to go on, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tuneloop.training.records import EventLog, write_result
 if TYPE_CHECKING:
     from tuneloop.training.distributed import Team
 
-_EXIT_INVALID, _EXIT_ORPHANED, _EXIT_TERMINATED = 2, 75, 143
+_EXIT_INVALID, _EXIT_INTERRUPTED, _EXIT_TERMINATED = 2, 75, 143
 
 
 def main(folder: Path) -> int:
@@ -38,23 +38,24 @@ def main(folder: Path) -> int:
         from tuneloop.training.distributed import launch
 
         return launch(folder, processes)
-    orphaned = _watch_parents(1)
+    stopping = _watch_parents(1)
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
     # A predecessor that is still dying holds the lock.
     with FileLock(folder / "lock"):
-        return _train(folder, orphaned)
+        return _train(folder, stopping)
 
 
 def _train_in_team(folder: Path) -> int:
     """As one of the processes that torchrun has started."""
     from tuneloop.training.distributed import join, leave
 
-    orphaned = _watch_parents(2)  # torchrun's parent is the one that counts
+    stopping = _watch_parents(2)  # torchrun's parent is the one that counts
     team = join()
     with FileLock(folder / "lock") if team.leads else nullcontext():
         team.wait()
-        status = _train(folder, orphaned, team)
+        status = _train(folder, stopping, team)
         # The end of one is the end of all, so that the first to end is the one that writes.
-        if status == _EXIT_ORPHANED:
+        if status == _EXIT_INTERRUPTED:
             team.wait()
         elif status == _EXIT_INVALID:
             _wait_for(folder / "result.json")
@@ -62,7 +63,7 @@ def _train_in_team(folder: Path) -> int:
     return status
 
 
-def _train(folder: Path, orphaned: threading.Event, team: Team | None = None) -> int:
+def _train(folder: Path, stopping: threading.Event, team: Team | None = None) -> int:
     result_file = folder / "result.json"
     if result_file.exists():
         return _EXIT_INVALID if orjson.loads(result_file.read_bytes())["error"] else 0
@@ -81,13 +82,13 @@ def _train(folder: Path, orphaned: threading.Event, team: Team | None = None) ->
     from tuneloop.training.run import train
 
     try:
-        result = train(folder, events, orphaned.is_set, team or ALONE)
+        result = train(folder, events, stopping.is_set, team or ALONE)
     except InvalidInput as error:
         events.message(error.message, {"code": error.code, "param": error.param}, level="error")
         blame = {"code": error.code or "invalid_request", "message": error.message, "param": error.param}
         result = TrainingResult(error=blame)
     except Interrupted:
-        return _EXIT_ORPHANED
+        return _EXIT_INTERRUPTED
     else:
         events.message("Training completed", {"train_loss": result.train_loss, "valid_loss": result.valid_loss})
     if team is None or team.leads:
@@ -117,16 +118,16 @@ def _wait_for(file: Path) -> None:
 
 def _watch_parents(generations: int) -> threading.Event:
     """An event that is set when the process that started this one is gone, or the one before that."""
-    orphaned = threading.Event()
+    gone = threading.Event()
     parents = _parents(generations)
 
     def watch() -> None:
         while _parents(generations) == parents:
             time.sleep(0.5)
-        orphaned.set()
+        gone.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    return orphaned
+    return gone
 
 
 def _parents(generations: int) -> list[int]:

@@ -56,6 +56,10 @@ class Checkpoints:
         """Where the adapter of an epoch, counted from 1, is kept."""
         return self._folder / f"epoch-{epoch}"
 
+    def epochs(self) -> list[Path]:
+        """Where adapters are kept."""
+        return [path for path in self._folder.glob("epoch-*") if not path.suffix]
+
     def _steps(self) -> list[int]:
         return [int(path.name.removeprefix("step-")) for path in self._folder.glob("step-*") if not path.suffix]
 

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from torch import nn
 
 from tuneloop.errors import InvalidInput
 from tuneloop.protocols import TrainingSpec
 from tuneloop.training.auto import Hyperparameters
 from tuneloop.training.checkpoints import Checkpoints
-from tuneloop.training.learner import Learner
+from tuneloop.training.decoder import Decoder
 from tuneloop.training.objectives import Metrics
 from tuneloop.training.records import EventLog
 from tuneloop.training.schedule import scheduled
 from tuneloop.training.tree import Ints, Unit, epoch_batches
 from tuneloop.training.weights import Weights
+
+#: what the message of a step says beside the training loss, in OpenAI's words and then ours
+_SAID = {
+    "train_mean_reward": "train mean reward",
+    "valid_loss": "validation loss",
+    "full_valid_loss": "full validation loss",
+    "valid_mean_reward": "validation mean reward",
+    "full_valid_mean_reward": "full validation mean reward",
+    "full_valid_mean_parse_error": "full validation mean parse error",
+    "valid_score": "validation score",
+}
 
 
 class Interrupted(Exception):
@@ -32,19 +44,53 @@ class Progress:
     """How far a run is."""
 
     step: int = 0
-    #: epoch, counted from 1, with the highest score
+    #: look at what was learnt, counted from 1, with the highest score; there is one at the end of each epoch, if the
+    #: spec does not say otherwise
     best_epoch: int = 0
-    #: the judge's; without one minus the validation loss, or the training loss where there is no validation file
+    #: the judge's, or the mean reward; without them minus the validation loss, or the training loss where there is no
+    #: validation file
     best_score: float = float("-inf")
     best_valid_loss: float | None = None
-    #: losses of the steps of the epoch that is under way
+    #: losses of the steps since the last look, or minus their mean rewards
     epoch_losses: list[float] = field(default_factory=list)
     train_loss: float | None = None
+    #: in the rows that were learnt from, those that they share counted each time
+    tokens: int = 0
     #: spent by all processes that have worked on the run
     seconds: float = 0.0
     #: what was said before the first step
     estimated_seconds: float = 0.0
     estimated_bytes: int = 0
+
+
+class Learns(Protocol):
+    """A model that learns from units: a Learner, or one that makes of them what it learns from."""
+
+    @property
+    def model(self) -> Decoder:
+        """The whole model."""
+        ...
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What is trained of it."""
+        ...
+
+    def step(self, units: Sequence[Any], learning_rate: float) -> Metrics:
+        """One step on all `units`."""
+        ...
+
+    def evaluate(self, units: Sequence[Any]) -> Metrics:
+        """How good it is at `units`."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a run goes on from."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what state() returned."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +104,7 @@ class Run:
     units: Sequence[Unit]
     validation: Sequence[Unit]
     chosen: Hyperparameters
-    learner: Learner
+    learner: Learns
     weights: Weights
     #: asked after each step
     stop: Callable[[], bool]
@@ -105,33 +151,35 @@ def learn(run: Run, progress: Progress) -> None:
             raise InvalidInput(message, param="learning_rate_multiplier")
         now = time.monotonic()
         progress.step, progress.train_loss = step, metrics.loss
-        progress.epoch_losses.append(metrics.loss)
+        progress.epoch_losses.append(-metrics.score)
+        progress.tokens += (tokens := metrics.tokens or count_tokens(batch))
         data = {
             "step": step,
             "total_steps": run.total_steps,
             "epoch": -(-step // run.steps_per_epoch),
             **metrics.named("train"),
             "learning_rate": rate,
-            "tokens_per_s": round(count_tokens(batch) / (now - started), 1),
+            "tokens_per_s": round(tokens / (now - started), 1),
             "eta_s": round((now - began) / (step - began_at_step) * (run.total_steps - step), 1),
         }
-        if epoch_ends := step % run.steps_per_epoch == 0:
-            _end_epoch(run, progress, data)
+        if looks := step % run.chosen.eval_interval == 0 or step == run.total_steps:
+            _look(run, progress, data)
         else:
             run.events.metrics(_step_message(data), data)
         progress.seconds = spent + time.monotonic() - began
         stopping = run.stop()
-        if epoch_ends or stopping or now - saved > run.seconds_between_checkpoints:
+        if looks or stopping or now - saved > run.seconds_between_checkpoints:
             run.checkpoints.save(step, {"learner": run.learner.state(), "progress": asdict(progress)})
             saved = now
         if stopping and not _is_over(run, progress):
             raise Interrupted
     if progress.step < run.total_steps:
-        epochs = progress.step // run.steps_per_epoch
+        interval = run.chosen.eval_interval
+        what, number = "epoch" if interval == run.steps_per_epoch else "look", progress.step // interval
         run.events.message(
-            f"Stopped after epoch {epochs} of {run.chosen.n_epochs}: the last {run.spec.patience} were no better than "
-            f"epoch {progress.best_epoch}",
-            {"step": progress.step, "epoch": epochs, "best_epoch": progress.best_epoch},
+            f"Stopped after {what} {number} of {-(-run.total_steps // interval)}: the last {run.spec.patience} were no "
+            f"better than {what} {progress.best_epoch}",
+            {"step": progress.step, what: number, f"best_{what}": progress.best_epoch},
         )
 
 
@@ -149,38 +197,41 @@ def _steps(run: Run, progress: Progress) -> Iterator[tuple[int, Ints]]:
 
 
 def _is_over(run: Run, progress: Progress) -> bool:
-    """Whether all steps are done, or the last `patience` epochs have not been better than one before."""
-    epochs, within = divmod(progress.step, run.steps_per_epoch)
-    waited = run.spec.patience is not None and within == 0 and epochs - progress.best_epoch >= run.spec.patience
+    """Whether all steps are done, or the last `patience` epochs (looks) have not been better than one before."""
+    looks, within = divmod(progress.step, run.chosen.eval_interval)
+    waited = run.spec.patience is not None and within == 0 and looks - progress.best_epoch >= run.spec.patience
     return progress.step == run.total_steps or waited
 
 
-def _end_epoch(run: Run, progress: Progress, data: dict[str, Any]) -> None:
-    epoch = data["epoch"]
+def _look(run: Run, progress: Progress, data: dict[str, Any]) -> None:
+    """Measure what was learnt, and leave a checkpoint."""
+    number = -(-data["step"] // run.chosen.eval_interval)
     score = -sum(progress.epoch_losses) / len(progress.epoch_losses)
     progress.epoch_losses = []
     valid: Metrics | None = None
     if run.validation:
         valid = run.learner.evaluate(run.validation)
-        score = -valid.loss
-        data |= valid.named("valid")
+        score = valid.score
+        # OpenAI measures a sample of the validation file now and then, and at the end of an epoch all of it.
+        data |= valid.named("valid") | valid.named("full_valid")
     if run.judge is not None:
         data["valid_score"] = score = run.judge()
     run.events.metrics(_step_message(data), data)
     if _is_better(progress, score, valid):
-        progress.best_epoch, progress.best_score = epoch, score
+        progress.best_epoch, progress.best_score = number, score
         progress.best_valid_loss = valid.loss if valid else None
     path = run.checkpoints.save_epoch(
-        epoch, progress.best_epoch, lambda folder: run.weights.save(run.learner.model, folder)
+        number, progress.best_epoch, lambda folder: run.weights.save(run.learner.model, folder)
     )
     run.events.message(
-        f"Checkpoint created at step {data['step']} (epoch {epoch}/{run.chosen.n_epochs})",
+        f"Checkpoint created at step {data['step']}",
         data | {"checkpoint": str(path.relative_to(run.folder)), "best_epoch": progress.best_epoch},
     )
 
 
 def _is_better(progress: Progress, score: float, valid: Metrics | None) -> bool:
-    """Whether the epoch is the best so far; among those of the same score it is the one with the lowest loss.
+    """Whether the look is the best so far; among those of the same score it is the one with the lowest loss, if there
+    is one.
 
     A grader may give 0, or 1, for many epochs in which the model still gets surer of the right answers.
     """
@@ -190,8 +241,9 @@ def _is_better(progress: Progress, score: float, valid: Metrics | None) -> bool:
 
 
 def _step_message(data: dict[str, Any]) -> str:
-    text = f"Step {data['step']}/{data['total_steps']}: training loss={data['train_loss']:.4f}"
-    for name, words in (("valid_loss", "validation loss"), ("valid_score", "validation score")):
-        if name in data:
-            text += f", {words}={data[name]:.4f}"
-    return text
+    return f"Step {data['step']}/{data['total_steps']}: training loss={data['train_loss']:.4f}{said(data)}"
+
+
+def said(data: Mapping[str, Any]) -> str:
+    """What was measured, in words, each after a comma."""
+    return "".join(f", {words}={data[name]:.4f}" for name, words in _SAID.items() if name in data)

@@ -57,12 +57,17 @@ def estimate(
     else:
         per_unit, fixed = (low + high) / (work[smallest] + work[largest]), 0.0
     seconds = n_epochs * (fixed * len(work) + per_unit * sum(work) + seconds_to_evaluate)
-    trained = sum(parameter.numel() for parameter in learner.parameters)
     return Estimate(
         seconds=seconds,
-        bytes=int(_GROWTH * peak_memory(learner.head.device)) + _PER_WEIGHT * trained,
+        bytes=memory_for(learner),
         distinct_tokens=sum(len(tree.tokens) for step in trees for tree in step),
     )
+
+
+def memory_for(learner: Learner) -> int:
+    """Bytes that steps take, once some like them have been computed."""
+    trained = sum(parameter.numel() for parameter in learner.parameters)
+    return int(_GROWTH * peak_memory(learner.head.device)) + _PER_WEIGHT * trained
 
 
 def arithmetic(model: Decoder, tree: Tree) -> float:

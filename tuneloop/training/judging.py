@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 
 from tuneloop.chat import Chat
 from tuneloop.errors import InvalidInput
-from tuneloop.evaluations import text_of
-from tuneloop.graders import GRADERS, Grader
+from tuneloop.graders import METRICS, Metric
+from tuneloop.training.answers import answer_text, end_tokens
 from tuneloop.training.learner import Learner
 from tuneloop.training.objectives import Pair
 from tuneloop.training.records import EventLog
@@ -25,8 +23,6 @@ MOST = 100
 
 #: an answer may be this much longer than the longest reference: enough to see that it does not end
 _LENGTH, _MARGIN = 1.5, 8
-
-_CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,13 +39,13 @@ class Case:
 class Judge:
     """Scores a model as it is when called: the mean grade of its likeliest answers, the same whenever it is asked."""
 
-    def __init__(self, grader: Grader, chat: Chat, cases: Sequence[Case], learner: Learner, events: EventLog) -> None:
+    def __init__(self, grader: Metric, chat: Chat, cases: Sequence[Case], learner: Learner, events: EventLog) -> None:
         self.cases = cases
         self._grader, self._chat, self._learner, self._events = grader, chat, learner, events
         # Written as the template writes them, so that the best possible answer is equal to its reference.
         self._references = [answer_text(chat, case.reference.tolist()) for case in cases]
         self._max_tokens = int(_LENGTH * max(len(case.reference) for case in cases)) + _MARGIN
-        self._ends = {int(case.reference[-1]) for case in cases} | _end_tokens(learner)
+        self._ends = {int(case.reference[-1]) for case in cases} | end_tokens(learner.model)
         self._failure_told = False
 
     def __call__(self) -> float:
@@ -95,30 +91,19 @@ def make_judge(name: str, chat: Chat, units: Sequence[Unit], learner: Learner, *
     Of more than MOST such rows, `seed` chooses that many. Raises InvalidInput when there is no such grader, or nothing
     that it could compare with.
     """
-    if name not in GRADERS:
-        raise InvalidInput(f"there is no grader {name!r}; there are {', '.join(GRADERS)}", param="grader")
+    if name not in METRICS:
+        raise InvalidInput(f"there is no grader {name!r}; there are {', '.join(METRICS)}", param="grader")
     cases = list(_cases(units))
     if not cases:
         raise InvalidInput("the validation file has no answer that a grader could compare with", param="grader")
     chosen = np.random.default_rng(seed % 2**64).permutation(len(cases))[:MOST]
-    judge = Judge(GRADERS[name], chat, [cases[index] for index in sorted(chosen)], learner, events)
+    judge = Judge(METRICS[name], chat, [cases[index] for index in sorted(chosen)], learner, events)
     judge.check()
     events.message(
         f"The grader {name!r} judges each epoch by answers to {len(chosen)} of {len(units)} validation examples",
         {"grader": name, "judged_rows": len(chosen)},
     )
     return judge
-
-
-def answer_text(chat: Chat, token_ids: Sequence[int]) -> str:
-    """What a client is given of an answer: without thoughts, calls of tools as graders compare them."""
-    text = chat.decode(token_ids, special=False).rpartition("</think>")[2].strip()
-    try:
-        calls = [orjson.loads(call) for call in _CALL.findall(text)]
-        called = [{"function": {"name": c["name"], "arguments": orjson.dumps(c["arguments"])}} for c in calls]
-    except (ValueError, LookupError, TypeError):
-        return text  # no call that a server could read
-    return text_of({"role": "assistant", "tool_calls": called}) if called else text
 
 
 def _cases(units: Sequence[Unit]) -> Iterator[Case]:
@@ -128,9 +113,3 @@ def _cases(units: Sequence[Unit]) -> Iterator[Case]:
         start = int(np.flatnonzero(row.weights == 0)[-1]) + 1
         if start < len(row.tokens) and not (isinstance(unit, Pair) and not unit.good):
             yield Case(row=number, prompt=row.tokens[:start], reference=row.tokens[start:])
-
-
-def _end_tokens(learner: Learner) -> set[int]:
-    """The tokens at which any server ends an answer of the model."""
-    ends: int | list[int] | None = learner.model.config.eos_token_id
-    return set(ends) if isinstance(ends, list) else set() if ends is None else {ends}

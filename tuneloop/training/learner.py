@@ -121,10 +121,17 @@ class Learner:
 
     def log_probabilities(self, tree: Tree) -> Tensor:
         """Of each row: the weighted sum over its targets, (rows,) float32 on the CPU."""
+        terms = self.target_log_probabilities(tree) * torch.from_numpy(tree.row_weights)
+        return torch.segment_reduce(terms, "sum", lengths=torch.from_numpy(tree.counts), unsafe=True)
+
+    def target_log_probabilities(self, tree: Tree, temperature: float = 1.0) -> Tensor:
+        """Of each target of one row after the other, (sum of the rows' counts,) float32 on the CPU."""
+        softcap = None if self.model.softcap is None else self.model.softcap / temperature
+        # Hidden states divided by it are logits divided by it, and in front of a softcap that is smaller by as much.
+        hidden = self.model(tree) / temperature if temperature != 1.0 else self.model(tree)
         # Few numbers, added up where the order of additions is always the same.
-        losses = target_losses(self.model(tree), self.head, self._put(tree.targets), self.model.softcap).cpu()
-        terms = losses[torch.from_numpy(tree.row_targets)] * torch.from_numpy(tree.row_weights)
-        return -torch.segment_reduce(terms, "sum", lengths=torch.from_numpy(tree.counts), unsafe=True)
+        losses = target_losses(hidden, self.head, self._put(tree.targets), softcap).cpu()
+        return -losses[torch.from_numpy(tree.row_targets)]
 
     def _put(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.head.device, non_blocking=True)

@@ -1,36 +1,50 @@
 """What a model is trained to make small: the loss on answers, or one that compares it with the model it was before.
 
 The preference losses take log-probabilities of whole answers, summed over their tokens, and compare them with those
-of the reference, which is the model as the run found it.
+of the reference, which is the model as the run found it. That of reinforcement takes those of each token of answers
+that the model itself has written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from tuneloop.protocols import TrainingSpec
-from tuneloop.training.tree import Ints, TokenRow, Tree, Unit
+from tuneloop.training.tree import Floats, Ints, TokenRow, Tree, Unit
 
 #: how strongly DPO and KTO hold the model near the reference, in both papers and in TRL
 BETA = 0.1
+#: how strongly GRPO does, in its paper (section 4.2)
+GRPO_BETA = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Means over some units: of the loss, and of what else the objective tells."""
 
+    #: nan where it was not measured
     loss: float
     others: Mapping[str, float]
+    #: in all rows together, where they are not the units that were given
+    tokens: int = 0
+
+    @property
+    def score(self) -> float:
+        """The higher, the better: the mean reward, if there is one, else minus the loss."""
+        return self.others.get("mean_reward", -self.loss)
 
     def named(self, prefix: str) -> dict[str, float]:
         """All of them as fields of an event: "train" makes train_loss and so on."""
-        return {f"{prefix}_{name}": value for name, value in {"loss": self.loss, **self.others}.items()}
+        loss = {} if math.isnan(self.loss) else {"loss": self.loss}
+        return {f"{prefix}_{name}": value for name, value in {**loss, **self.others}.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +60,25 @@ class Pair:
     good: bool = True
     #: log-probabilities of both answers in the reference
     reference: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """An answer that the model has written, and how much better it is than the others to the same prompt.
+
+    Its n tokens have weight 1, the one that ends it included, and the prompt's 0.
+    """
+
+    row: TokenRow
+    advantage: float
+    #: (n,) log-probabilities of the answer's tokens when it was drawn, and in the reference
+    drawn: Floats
+    reference: Floats
+
+    @property
+    def rows(self) -> Sequence[TokenRow]:
+        """The one row. Those of a group need not be in one tree: their advantages are known."""
+        return (self.row,)
 
 
 class Scorer(Protocol):
@@ -72,9 +105,13 @@ class Scorer(Protocol):
         """Of each row: the weighted sum over its targets, (rows,) float32 on the CPU."""
         ...
 
+    def target_log_probabilities(self, tree: Tree, temperature: float = 1.0) -> Tensor:
+        """Of each target of one row after the other, (sum of the rows' counts,) float32 on the CPU."""
+        ...
+
 
 class Objective(Protocol):
-    """A loss: of single rows (supervised), or of pairs (DPO and KTO)."""
+    """A loss: of single rows (supervised), of pairs (DPO and KTO), or of samples (GRPO)."""
 
     def measure(self, model: Scorer, units: Sequence[Any], learn: bool) -> Metrics:
         """Means over `units`; with `learn` the gradient of the loss is added to that of the parameters."""
@@ -161,11 +198,58 @@ class Kto:
         return Metrics(loss, {**_rewards(margin), "kl": drift.item() if drift is not None else 0.0})
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grpo:
+    """Group relative policy optimisation (Shao et al. 2024, arXiv:2402.03300, equation 3, with the KL of equation 4).
+
+    For each token: beta * kl - min(ratio * advantage, clipped ratio * advantage), where ratio is how much likelier it
+    has become since it was drawn. Every token counts alike, whatever the length of its answer: a mean within each
+    answer, as in the paper, would make long wrong answers cheap (Liu et al. 2025, arXiv:2503.20783). A token may become
+    likelier by more than it may become less likely, so that rare ones have a chance (Yu et al. 2025, arXiv:2503.14476,
+    which has both).
+    """
+
+    beta: float = GRPO_BETA
+    #: the answers were drawn from probabilities at this temperature, and are made likelier in these
+    temperature: float = 1.0
+    #: how far a ratio may fall below 1 and rise above it before the gradient ends
+    lowest: float = 0.2
+    highest: float = 0.28
+
+    def measure(self, model: Scorer, units: Sequence[Sample], learn: bool) -> Metrics:
+        """Loss, kl (how far the model is from the reference, for each token) and clipped (the share of tokens that have
+        no gradient any more) of samples."""
+        total = sum(len(sample.drawn) for sample in units) or 1
+        found = torch.zeros(3, dtype=torch.float64)
+        for tree, members in model.trees(units):
+            samples = [units[index] for index in members]
+            advantage = torch.tensor([sample.advantage for sample in samples]).repeat_interleave(
+                torch.from_numpy(tree.counts)
+            )
+            now = model.target_log_probabilities(tree, self.temperature)
+            ratio = torch.exp(now - _together(sample.drawn for sample in samples))
+            clipped = ratio.clamp(1 - self.lowest, 1 + self.highest)
+            gain = torch.minimum(ratio * advantage, clipped * advantage)
+            # Schulman's estimate of the KL from one draw: never below zero, and right in the mean.
+            behind = _together(sample.reference for sample in samples) - now
+            kl = torch.exp(behind) - behind - 1
+            loss = (self.beta * kl - gain).sum() / total
+            if learn:
+                _backward(loss)
+            is_clipped = (ratio * advantage > clipped * advantage).sum()
+            found += torch.stack([loss.detach(), kl.detach().sum() / total, is_clipped / total])
+        loss_, kl_, clipped_ = model.total(found).tolist()
+        return Metrics(loss_, {"kl": kl_, "clipped": clipped_})
+
+
 def choose_objective(spec: TrainingSpec, units: Sequence[Unit]) -> Objective:
     """The objective of a run on `units`, with numbers in place of "auto"."""
     beta = BETA if spec.beta == "auto" else spec.beta
     if spec.method == "dpo":
         return Dpo(beta=beta)
+    if spec.method == "reinforcement":
+        beta = GRPO_BETA if spec.beta == "auto" else spec.beta
+        return Grpo(beta=beta, temperature=spec.temperature)
     if spec.method == "kto":
         desirable, undesirable = balance([unit.good for unit in units if isinstance(unit, Pair)])
         return Kto(beta=beta, desirable=desirable, undesirable=undesirable)
@@ -192,6 +276,10 @@ def _drift(model: Scorer, pairs: Sequence[Pair], reference: Tensor) -> Tensor:
 
 def _rewards(margin: Tensor) -> dict[str, float]:
     return {"reward_accuracy": (margin > 0).float().mean().item(), "reward_margin": margin.mean().item()}
+
+
+def _together(parts: Iterable[Floats]) -> Tensor:
+    return torch.from_numpy(np.concatenate(list(parts)))
 
 
 def _backward(loss: Tensor) -> None:

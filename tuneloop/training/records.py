@@ -24,8 +24,6 @@ _COLUMNS = {
     "valid_loss": ("valid_loss",),
     "valid_mean_token_accuracy": ("valid_mean_token_accuracy",),
 }
-#: columns of our own, where a run has measured them
-_MORE_COLUMNS = ("valid_reward_accuracy", "train_reward_margin", "valid_reward_margin", "train_kl", "valid_score")
 
 
 class EventLog:
@@ -79,14 +77,12 @@ def read_metrics(events: Path) -> Iterator[dict[str, Json]]:
 
 
 def write_results_csv(path: Path, events: Path) -> None:
-    """One row a step, in OpenAI's columns and then ours; cells are empty where nothing was measured."""
-    steps = list(read_metrics(events))
-    columns = _COLUMNS | {name: (name,) for name in _MORE_COLUMNS if any(name in data for data in steps)}
+    """One row a step, in OpenAI's columns; cells are empty where nothing was measured."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for data in steps:
-        writer.writerow([next((data[key] for key in keys if key in data), None) for keys in columns.values()])
+    writer.writerow(_COLUMNS)
+    for data in read_metrics(events):
+        writer.writerow([next((data[key] for key in keys if key in data), None) for keys in _COLUMNS.values()])
     write_atomically(path, text.getvalue().encode())
 
 

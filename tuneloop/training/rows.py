@@ -1,8 +1,8 @@
-"""The rows of a run: files of messages, read as token rows and pairs of them."""
+"""The rows of a run: files of messages, read as token rows, pairs of them, and prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -11,22 +11,50 @@ import numpy as np
 
 from tuneloop.chat import Chat
 from tuneloop.errors import InvalidData, InvalidInput
-from tuneloop.examples import FilePurpose, Row, read_examples, read_labelled, read_preferences
+from tuneloop.examples import (
+    FilePurpose,
+    PromptRow,
+    Row,
+    read_examples,
+    read_labelled,
+    read_preferences,
+    read_prompts,
+)
 from tuneloop.protocols import Method
 from tuneloop.training.objectives import Pair
 from tuneloop.training.tree import TokenRow, Unit
+from tuneloop.types import Json
 
 #: rows that an error names one by one
 _NAMED = 5
 
 
-def read_units(chat: Chat, method: Method, path: Path, param: FilePurpose, seed: int) -> Sequence[Unit]:
-    """What a run learns from, or is measured on: a TokenRow for each line, a Pair for DPO and KTO.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """What an answer is drawn to, and what a grader is told beside it."""
+
+    #: in its file, counted from 1
+    line: int
+    #: none of its tokens is learnt
+    row: TokenRow
+    item: Mapping[str, Json]
+
+    @property
+    def rows(self) -> Sequence[TokenRow]:
+        """The prompt alone."""
+        return (self.row,)
+
+
+def read_units(
+    chat: Chat, method: Method, path: Path, param: FilePurpose, seed: int, *, room: int = 0
+) -> Sequence[Unit]:
+    """What a run learns from, or is measured on: a TokenRow for each line, a Pair for DPO and KTO, a Prompt for
+    reinforcement, which needs `room` for so many tokens of an answer.
 
     `seed` decides which answers KTO exchanges. Raises InvalidInput, in most cases InvalidData that names the lines.
     """
     try:
-        reader = _Reader(chat)
+        reader = _Reader(chat, room)
         units = reader.read(method, path, param, seed)
     except InvalidData as error:
         if error.param is None:
@@ -34,7 +62,7 @@ def read_units(chat: Chat, method: Method, path: Path, param: FilePurpose, seed:
         raise
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}", param=param) from None
-    if not any(row.weights[1:].any() for unit in units for row in unit.rows):
+    if method != "reinforcement" and not any(row.weights[1:].any() for unit in units for row in unit.rows):
         raise InvalidData(f"{path.name}: every message has weight 0, there is nothing to learn", param=param)
     return units
 
@@ -44,6 +72,7 @@ class _Reader:
     """Reads the rows of one file, and remembers which of them are too long."""
 
     chat: Chat
+    room: int
     #: line, and number of tokens
     too_long: list[tuple[int, int]] = field(default_factory=list)
 
@@ -55,6 +84,8 @@ class _Reader:
         elif method == "kto":
             labelled = [(self.row(one.row), one.label) for one in read_labelled(path, param)]
             units = _with_foreign_answers(labelled, self.chat.context, seed)
+        elif method == "reinforcement":
+            units = [self.prompt(row) for row in read_prompts(path, param)]
         else:
             units = [self.row(row) for row in read_examples(path, param)]
         if self.too_long:
@@ -63,17 +94,30 @@ class _Reader:
 
     def row(self, row: Row) -> TokenRow:
         rendered = self.chat.render(row)
-        if self.chat.context is not None and len(rendered.token_ids) > self.chat.context:
-            self.too_long.append((row.line, len(rendered.token_ids)))
-        return TokenRow(np.array(rendered.token_ids), np.array(rendered.weights, dtype=np.float32))
+        return self.checked(row.line, rendered.token_ids, rendered.weights)
+
+    def prompt(self, row: PromptRow) -> Prompt:
+        try:
+            token_ids = self.chat.prompt_ids(row.messages, row.tools)
+        except InvalidInput as error:
+            raise InvalidInput(f"Example {row.line}: {error.message}", param=error.param) from None
+        return Prompt(line=row.line, row=self.checked(row.line, token_ids, [0.0] * len(token_ids)), item=row.item)
+
+    def checked(self, line: int, token_ids: Sequence[int], weights: Sequence[float]) -> TokenRow:
+        if self.chat.context is not None and len(token_ids) + self.room > self.chat.context:
+            self.too_long.append((line, len(token_ids)))
+        return TokenRow(np.array(token_ids), np.array(weights, dtype=np.float32))
 
     def refuse(self) -> NoReturn:
         named = ", ".join(f"example {line} has {tokens}" for line, tokens in self.too_long[:_NAMED])
         others = len(self.too_long) - _NAMED
         raise InvalidData(
-            f"{len(self.too_long)} row(s) have more tokens than the model's context of {self.chat.context}: {named}"
+            f"{len(self.too_long)} row(s) have more tokens than the model's context of {self.chat.context}"
+            + (f" less an answer's {self.room}" if self.room else "")
+            + f": {named}"
             + (f", and {others} more are too long" if others > 0 else "")
             + ". Shorten them, leave them out, or choose a model with a longer context"
+            + (", or a smaller max_completion_tokens" if self.room else "")
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import torch
 from tuneloop.chat import Chat, load_chat
 from tuneloop.chat_templates import TEMPLATE_FILE, read_template
 from tuneloop.protocols import TrainingResult, TrainingSpec
-from tuneloop.training.auto import choose
+from tuneloop.training.auto import Hyperparameters, choose
 from tuneloop.training.checkpoints import write_folder
 from tuneloop.training.decoder import load_decoder
 from tuneloop.training.distributed import ALONE, Team
-from tuneloop.training.epochs import Interrupted, Progress, Run, count_tokens, learn, resume
+from tuneloop.training.epochs import Interrupted, Progress, Run, count_tokens, learn, resume, said
 from tuneloop.training.estimate import estimate
 from tuneloop.training.judging import make_judge
 from tuneloop.training.learner import Learner
@@ -30,13 +31,16 @@ from tuneloop.training.machine import (
     physical_cores,
     token_budget,
 )
-from tuneloop.training.objectives import Dpo, Kto, choose_objective
+from tuneloop.training.objectives import Dpo, Grpo, Kto, Objective, choose_objective
 from tuneloop.training.records import EventLog, write_results_csv
 from tuneloop.training.references import with_reference
+from tuneloop.training.reinforcement import Explorer, foresee, make_explorer
+from tuneloop.training.rollouts import answer_length
 from tuneloop.training.rows import read_units
 from tuneloop.training.spec import read_spec
 from tuneloop.training.tree import Unit
-from tuneloop.training.weights import choose_weights
+from tuneloop.training.weights import Weights, choose_weights
+from tuneloop.types import Json
 
 
 def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team = ALONE) -> TrainingResult:
@@ -53,23 +57,14 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
     weights = choose_weights(spec, chosen.lora_rank, chosen.lora_alpha)
 
     # 2) Load the model, and what it is compared with.
-    keep_freed_memory()
-    torch.set_num_threads(spec.threads or max(1, physical_cores() // team.local_size))
-    device = best_device()
-    dtype = torch.bfloat16 if team.any(best_dtype(device) == torch.bfloat16) else torch.float32
-    model = load_decoder(Path(spec.model), device, dtype, quantize=spec.quantize, place=team.place)
-    learner = Learner(
-        model,
-        weights,
-        budget=team.least(token_budget(model)),
-        objective=choose_objective(spec, units),
-        weight_decay=spec.weight_decay,
-        team=team,
-    )
+    learner = _load(spec, weights, choose_objective(spec, units), team)
     judge = None
     if spec.grader:
         judge = team.following(make_judge(spec.grader, chat, validation, learner, seed=spec.seed, events=events))
-    if spec.method != "supervised":
+    explorer = None
+    if spec.method == "reinforcement":
+        explorer = make_explorer(folder, spec, learner, chat, events, len(validation))
+    elif spec.method != "supervised":
         units, validation = _with_references(folder, learner, units, validation, stop)
 
     # 3) Learn, on top of what an earlier process has learnt.
@@ -81,22 +76,25 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
         units=units,
         validation=validation,
         chosen=chosen,
-        learner=learner,
+        learner=explorer or learner,
         weights=weights,
         stop=lambda: team.any(stop()),
         judge=judge,
     )
-    progress = resume(run) or _start(run)
+    told = _told(chosen, learner, explorer)
+    progress = resume(run) or _start(run, learner, explorer, told)
     learn(run, progress)
     _tell_needs(run, progress)
 
-    # 4) Leave the best adapter and the numbers.
+    # 4) Leave the best adapter, those of the last epochs, and the numbers.
     if team.leads:
-        write_folder(folder / "adapter", lambda path: _finish(run, progress.best_epoch, path))
+        _finish(run)
+        best = run.checkpoints.epoch(progress.best_epoch)
+        write_folder(folder / "adapter", lambda path: shutil.copytree(best, path, dirs_exist_ok=True))
         write_results_csv(folder / "results.csv", folder / "events.jsonl")
     return TrainingResult(
-        hyperparameters=_hyperparameters(run),
-        trained_tokens=progress.step // run.steps_per_epoch * count_tokens(units),
+        hyperparameters=told,
+        trained_tokens=progress.tokens,
         steps=progress.step,
         train_loss=progress.train_loss,
         valid_loss=progress.best_valid_loss,
@@ -106,12 +104,31 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
 
 def _read_data(spec: TrainingSpec, chat: Chat, events: EventLog) -> tuple[Sequence[Unit], Sequence[Unit]]:
     """What is trained on, and what it is measured on."""
-    for fault in chat.faults():
+    draws = spec.method == "reinforcement"
+    for fault in () if draws else chat.faults():
         events.message(f"Cannot be learnt with this model: {fault}", level="warn")
-    units = read_units(chat, spec.method, Path(spec.training_file), "training_file", spec.seed)
+    read = partial(read_units, chat, spec.method, seed=spec.seed, room=answer_length(spec) if draws else 0)
+    units = read(path=Path(spec.training_file), param="training_file")
     if spec.validation_file is None:
         return units, ()
-    return units, read_units(chat, spec.method, Path(spec.validation_file), "validation_file", spec.seed)
+    return units, read(path=Path(spec.validation_file), param="validation_file")
+
+
+def _load(spec: TrainingSpec, weights: Weights, objective: Objective, team: Team) -> Learner:
+    """The base model, ready to learn."""
+    keep_freed_memory()
+    torch.set_num_threads(spec.threads or max(1, physical_cores() // team.local_size))
+    device = best_device()
+    dtype = torch.bfloat16 if team.any(best_dtype(device) == torch.bfloat16) else torch.float32
+    model = load_decoder(Path(spec.model), device, dtype, quantize=spec.quantize, place=team.place)
+    return Learner(
+        model,
+        weights,
+        budget=team.least(token_budget(model)),
+        objective=objective,
+        weight_decay=spec.weight_decay,
+        team=team,
+    )
 
 
 def _with_references(
@@ -128,29 +145,36 @@ def _with_references(
     return pairs[: len(units)], pairs[len(units) :]
 
 
-def _start(run: Run) -> Progress:
+def _start(run: Run, learner: Learner, explorer: Explorer | None, told: Mapping[str, Json]) -> Progress:
     """Say what is about to be done, and how long it will take."""
     chosen, units = run.chosen, run.units
-    seconds_to_evaluate = _evaluate(run)
+    seconds_to_look = _evaluate(run)
     batches = [[units[index] for index in batch] for batch in run.batches(epoch=1)]
-    needs = estimate(run.learner, batches, n_epochs=chosen.n_epochs, seconds_to_evaluate=seconds_to_evaluate)
-    tokens = count_tokens(units)
+    if explorer is None:
+        needs = estimate(learner, batches, n_epochs=chosen.n_epochs, seconds_to_evaluate=seconds_to_look)
+        what = (
+            f"{len(units)} examples of {count_tokens(units)} tokens, {needs.distinct_tokens} with prefixes shared in "
+            "each step"
+        )
+    else:
+        looks = -(-run.total_steps // chosen.eval_interval)
+        needs = foresee(explorer, batches[0], steps=run.total_steps, seconds_elsewhere=looks * seconds_to_look)
+        what = f"{len(units)} prompts, with {explorer.exploration.samples} answers drawn to each prompt of a step"
     data = {
         "rows": len(units),
         "validation_rows": len(run.validation),
-        "tokens": tokens,
+        "tokens": count_tokens(units),
         "distinct_tokens": needs.distinct_tokens,
         "target_tokens": sum(int(np.count_nonzero(row.weights[1:])) for unit in units for row in unit.rows),
         "total_steps": run.total_steps,
         "estimated_seconds": round(needs.seconds, 1),
         "estimated_bytes": needs.bytes,
-        "token_budget": run.learner.budget,
-        **_hyperparameters(run),
+        "token_budget": learner.budget,
+        **told,
         "learning_rate": chosen.learning_rate,
     }
     run.events.message(
-        f"Training on {len(units)} examples of {tokens} tokens, {needs.distinct_tokens} with prefixes shared in each "
-        f"step: {run.total_steps} steps (n_epochs={chosen.n_epochs}, batch_size={chosen.batch_size}, "
+        f"Training on {what}: {run.total_steps} steps (n_epochs={chosen.n_epochs}, batch_size={chosen.batch_size}, "
         f"learning_rate_multiplier={chosen.learning_rate_multiplier:g}), "
         f"about {needs.seconds / 60:.1f} min and {needs.bytes / 2**30:.1f} GiB of memory",
         data,
@@ -161,23 +185,19 @@ def _start(run: Run) -> Progress:
 def _evaluate(run: Run) -> float:
     """Look at the model before training; returns the seconds it takes."""
     began = time.monotonic()
-    said: list[str] = []
     data: dict[str, float] = {"step": 0}
     if run.validation:
-        metrics = run.learner.evaluate(run.validation)
-        data |= metrics.named("valid")
-        said.append(f"validation loss={metrics.loss:.4f}")
+        data |= run.learner.evaluate(run.validation).named("valid")
     if run.judge is not None:
         data["valid_score"] = run.judge()
-        said.append(f"validation score={data['valid_score']:.4f}")
-    if said:
-        run.events.message(f"Before training: {', '.join(said)}", data)
+    if found := said(data).removeprefix(", "):
+        run.events.message(f"Before training: {found}", data)
     return time.monotonic() - began
 
 
 def _tell_needs(run: Run, progress: Progress) -> None:
     """Beside what was estimated: what the run has taken."""
-    used = peak_memory(run.learner.head.device)
+    used = peak_memory(run.learner.model.head.device)
     run.events.message(
         f"Took {progress.seconds / 60:.1f} min (estimated {progress.estimated_seconds / 60:.1f}) and "
         f"{used / 2**30:.1f} GiB of memory (estimated {progress.estimated_bytes / 2**30:.1f})",
@@ -185,14 +205,18 @@ def _tell_needs(run: Run, progress: Progress) -> None:
     )
 
 
-def _hyperparameters(run: Run) -> dict[str, Any]:
-    objective = run.learner.objective
-    return run.chosen.told() | ({"beta": objective.beta} if isinstance(objective, Dpo | Kto) else {})
+def _told(chosen: Hyperparameters, learner: Learner, explorer: Explorer | None) -> dict[str, Json]:
+    """The numbers that the run uses."""
+    objective = learner.objective
+    beta = {"beta": objective.beta} if isinstance(objective, Dpo | Kto | Grpo) else {}
+    drawing = {"eval_interval": chosen.eval_interval, **explorer.exploration.told()} if explorer else {}
+    return chosen.told() | beta | drawing
 
 
-def _finish(run: Run, epoch: int, folder: Path) -> None:
-    shutil.copytree(run.checkpoints.epoch(epoch), folder, dirs_exist_ok=True)
-    # Served with the template it was trained with, which may be a repaired version of its base's.
+def _finish(run: Run) -> None:
+    """Make what is left of each epoch a model that can be served."""
+    # With the template it was trained with, which may be a repaired version of its base's.
     template = read_template(Path(run.spec.model)).source
-    (folder / TEMPLATE_FILE).write_text(template, encoding="utf-8")
-    run.weights.finish(folder)
+    for folder in run.checkpoints.epochs():
+        (folder / TEMPLATE_FILE).write_text(template, encoding="utf-8")
+        run.weights.finish(folder)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import orjson
 
 from tuneloop.errors import InvalidInput
-from tuneloop.protocols import Method, Schedule, TrainingSpec, Tuning
+from tuneloop.protocols import Effort, Method, Schedule, TrainingSpec, Tuning
 
 
 def read_spec(folder: Path) -> TrainingSpec:
@@ -24,12 +24,12 @@ def read_spec(folder: Path) -> TrainingSpec:
 
 def check_spec(spec: TrainingSpec) -> None:
     """Raises InvalidInput that names the field, for all but the numbers that `auto.choose` fills in."""
-    for name, kind in (("method", Method), ("tuning", Tuning), ("schedule", Schedule)):
+    for name, kind in (("method", Method), ("tuning", Tuning), ("schedule", Schedule), ("reasoning_effort", Effort)):
         value = getattr(spec, name)
         if value not in get_args(kind):
             raise InvalidInput(f"{name} must be one of {', '.join(get_args(kind))}, not {value!r}", param=name)
     if spec.beta != "auto":
-        check_number("beta", spec.beta, 1e-4, 100)
+        check_number("beta", spec.beta, 0 if spec.method == "reinforcement" else 1e-4, 100)
     check_number("warmup", spec.warmup, 0, 1)
     check_number("weight_decay", spec.weight_decay, 0, 1)
     if spec.patience is not None:

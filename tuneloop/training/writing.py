@@ -1,4 +1,5 @@
-"""Answers written by the model that is being trained: greedy, many at once, their prompts a prefix tree.
+"""Answers written by the model that is being trained: the likeliest ones or drawn ones, many at once, their prompts a
+prefix tree.
 
 The prompts are computed as in training, each distinct prefix once, and what attention needs of them is kept. Then all
 answers go on token by token together; each sees its own path in the tree and what it has written itself.
@@ -6,7 +7,7 @@ answers go on token by token together; each sees its own path in the tree and wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from torch.nn.functional import pad
 
 from tuneloop.training.attention import tree_blocks
 from tuneloop.training.decoder import Decoder, Paths
-from tuneloop.training.tree import Ints, TokenRow, Tree, micro_batches, shared_prefixes
+from tuneloop.training.tree import Floats, Ints, TokenRow, Tree, micro_batches, shared_prefixes
 
 #: answers whose attention is one product: neighbours in the tree, so that they see much the same
 _BLOCK = 32
@@ -28,6 +29,22 @@ _GROWTH = 32
 _LIGHTER = 16
 #: rows of logits at once
 _CHUNK = 256
+
+#: the next tokens (n,) of the answers with these numbers (n,), from hidden states (n, d); all of them have the same
+#: place in their answers, counted from 0
+_Choose = Callable[[Tensor, Ints, int], Ints]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An answer as it was drawn."""
+
+    #: (n,) token ids, the one that ends it included
+    tokens: Ints
+    #: (n,) of each token, after the ones before it
+    log_probabilities: Floats
+    #: whether it came to its end before it had as many tokens as it may have
+    ended: bool
 
 
 @torch.no_grad()
@@ -40,50 +57,117 @@ def write_answers(
     `budget` is the number of distinct tokens of prompts computed at once (a longer prompt is computed by itself). No
     prompt may be empty.
     """
-    answers: list[list[int]] = [[] for _ in prompts]
-    rows = [TokenRow(prompt, np.zeros(len(prompt), dtype=np.float32)) for prompt in prompts]
-    at_once = max(1, _LIGHTER * budget // max(1, max_tokens))
-    for tree, members in micro_batches(rows, budget):
-        # Each row of a tree, in its order, ends where the tokens end that it and those before it have added.
-        ordered = [rows[index] for index in members]
-        ends = np.cumsum([len(row.tokens) for row in ordered] - shared_prefixes(ordered)) - 1
-        leaves, written_as = np.unique(ends, return_inverse=True)
-        written = list(_write_below(decoder, tree, leaves, at_once, max_tokens, stop))
-        for index, place in zip(members, written_as, strict=True):
-            answers[index] = list(written[place])
-    return answers
+
+    def likeliest(hidden: Tensor, _: Ints, __: int) -> Ints:
+        head = decoder.head.to(hidden.dtype)
+        # A cap on logits would not change their order.
+        parts = [(part @ head.T).float().argmax(dim=-1) for part in torch.split(hidden, _CHUNK)]
+        tokens: Ints = torch.cat(parts).cpu().numpy()
+        return tokens
+
+    writer = _Writer(decoder, max_tokens, stop, likeliest)
+    answers = writer.write(prompts, budget, copies=1)
+    return [answer[:-1] if answer and answer[-1] in stop else answer for answer in answers]
 
 
-def _write_below(
-    decoder: Decoder, tree: Tree, leaves: Ints, at_once: int, max_tokens: int, stop: Collection[int]
-) -> Iterator[list[int]]:
-    """What follows each of some tokens of a tree, in ascending order, `at_once` of them at the same time."""
-    prompt: list[tuple[Tensor, Tensor]] = []
-    paths = [_Kept(its.cos, its.sin, its.blocks, its, prompt) for its in decoder.paths(tree, leaves)]
-    first = _likeliest(decoder, decoder.compute(tree.tokens, paths, leaves))
-    for start in range(0, len(leaves), at_once):
-        part = slice(start, start + at_once)
-        answers: list[list[int]] = [[] for _ in leaves[part]]
-        batch, tokens, rows = _Batch(decoder, tree, leaves[part], prompt), first[part], np.arange(len(answers))
-        while max_tokens:
-            going = ~np.isin(tokens, list(stop))
-            tokens, rows = tokens[going], rows[going]
-            for row, token in zip(rows, tokens, strict=True):
-                answers[row].append(int(token))
-            if not len(rows) or len(answers[rows[0]]) == max_tokens:
-                break
-            batch.keep(going)
-            tokens = _likeliest(decoder, batch.step(tokens))
-        yield from answers
+@torch.no_grad()
+def draw_answers(
+    decoder: Decoder,
+    prompts: Sequence[Ints],
+    chances: NDArray[np.float64],
+    *,
+    budget: int,
+    stop: Collection[int],
+    temperature: float = 1.0,
+) -> list[list[Answer]]:
+    """Answers to each prompt as chance will have it, each up to one in `stop`, from probabilities at a `temperature`.
+
+    `chances` (prompts, answers to each, most tokens of an answer) are even from 0 to 1, 1 left out: each decides about
+    one token, so that the same ones draw the same answers. `budget` is as in write_answers.
+    """
+    _, copies, max_tokens = chances.shape
+    dice = _Dice(decoder, chances.reshape(-1, max_tokens), temperature)
+    written = _Writer(decoder, max_tokens, stop, dice).write(prompts, budget, copies)
+    answers = [
+        Answer(
+            tokens=np.array(tokens, dtype=np.int64),
+            log_probabilities=found[: len(tokens)],
+            ended=bool(tokens) and tokens[-1] in stop,
+        )
+        for tokens, found in zip(written, dice.log_probabilities, strict=True)
+    ]
+    return [answers[start : start + copies] for start in range(0, len(answers), copies)]
 
 
-def _likeliest(decoder: Decoder, hidden: Tensor) -> Ints:
-    """The next tokens after hidden states (n, d)."""
-    head = decoder.head.to(hidden.dtype)
-    # A cap on logits would not change their order.
-    parts = [(part @ head.T).float().argmax(dim=-1) for part in torch.split(hidden, _CHUNK)]
-    tokens: Ints = torch.cat(parts).cpu().numpy()
-    return tokens
+class _Dice:
+    """Draws tokens, and remembers how likely they were."""
+
+    def __init__(self, decoder: Decoder, chances: NDArray[np.float64], temperature: float) -> None:
+        self._decoder, self._chances, self._temperature = decoder, chances, temperature
+        self.log_probabilities = np.zeros(chances.shape, dtype=np.float32)
+
+    def __call__(self, hidden: Tensor, answers: Ints, place: int) -> Ints:
+        chances = torch.from_numpy(self._chances[answers, place]).to(hidden.device)
+        tokens, found = zip(*map(self._draw, torch.split(hidden, _CHUNK), torch.split(chances, _CHUNK)), strict=True)
+        self.log_probabilities[answers, place] = torch.cat(found).cpu().numpy()
+        drawn: Ints = torch.cat(tokens).cpu().numpy()
+        return drawn
+
+    def _draw(self, hidden: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens in whose stretch of the added-up probabilities the chances fall, and their log-probabilities."""
+        logits, softcap = (hidden @ self._decoder.head.to(hidden.dtype).T).float(), self._decoder.softcap
+        if softcap is not None:
+            logits = logits.div_(softcap).tanh_().mul_(softcap)
+        likely = torch.log_softmax(logits.div_(self._temperature), dim=-1)
+        # In float32 the sum over a large vocabulary would be off by more than many words have.
+        reached = likely.exp().cumsum(dim=-1, dtype=torch.float64)
+        where = torch.searchsorted(reached, chances[:, None] * reached[:, -1:], right=True)
+        tokens = where.clamp_(max=logits.shape[1] - 1)
+        return tokens[:, 0], likely.gather(1, tokens)[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes answers of at most so many tokens, up to and with one in `stop`."""
+
+    decoder: Decoder
+    max_tokens: int
+    stop: Collection[int]
+    choose: _Choose
+
+    def write(self, prompts: Sequence[Ints], budget: int, copies: int) -> list[list[int]]:
+        """So many answers to each prompt, one prompt after the other."""
+        answers: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
+        rows = [TokenRow(prompt, np.zeros(len(prompt), dtype=np.float32)) for prompt in prompts]
+        at_once = max(1, _LIGHTER * budget // max(1, self.max_tokens))
+        for tree, members in micro_batches(rows, budget):
+            # Each row of a tree, in its order, ends where the tokens end that it and those before it have added.
+            ordered = [rows[index] for index in members]
+            ends = np.cumsum([len(row.tokens) for row in ordered] - shared_prefixes(ordered)) - 1
+            numbers = (copies * members[:, None] + np.arange(copies)).ravel()
+            self._write_below(tree, np.repeat(ends, copies), numbers, at_once, answers)
+        return answers
+
+    def _write_below(self, tree: Tree, leaves: Ints, numbers: Ints, at_once: int, answers: list[list[int]]) -> None:
+        """Write those answers that follow some tokens of a tree, given in ascending order, `at_once` at a time."""
+        decoder, prompt = self.decoder, list[tuple[Tensor, Tensor]]()
+        asked, asking = np.unique(leaves, return_inverse=True)
+        paths = [_Kept(its.cos, its.sin, its.blocks, its, prompt) for its in decoder.paths(tree, asked)]
+        first = decoder.compute(tree.tokens, paths, asked)
+        for start in range(0, len(leaves), at_once):
+            part = slice(start, start + at_once)
+            batch, its = _Batch(decoder, tree, leaves[part], prompt), numbers[part]
+            hidden = first[torch.from_numpy(asking[part]).to(first.device)]
+            for place in range(self.max_tokens):
+                tokens = self.choose(hidden, its, place)
+                for number, token in zip(its, tokens, strict=True):
+                    answers[number].append(int(token))
+                going = ~np.isin(tokens, list(self.stop))
+                if not going.any() or place + 1 == self.max_tokens:
+                    break
+                batch.keep(going)
+                tokens, its = tokens[going], its[going]
+                hidden = batch.step(tokens)
 
 
 @dataclass(frozen=True, slots=True)

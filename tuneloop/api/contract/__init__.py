@@ -1,0 +1,23 @@
+"""The contract: every route, what it takes, what it answers and what becomes of each field, as data.
+
+The OpenAPI description and the table in docs/openai_compatibility.md are made from it; tests hold it against the
+routes that there are and against the types of OpenAI's own client.
+"""
+
+from __future__ import annotations
+
+from tuneloop.api.contract import batches, chat, evals, files, graders, models, own, responses, texts, tuning
+from tuneloop.api.contract.words import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *files.OPERATIONS,
+    *tuning.OPERATIONS,
+    *chat.OPERATIONS,
+    *texts.OPERATIONS,
+    *responses.OPERATIONS,
+    *models.OPERATIONS,
+    *batches.OPERATIONS,
+    *graders.OPERATIONS,
+    *evals.OPERATIONS,
+    *own.OPERATIONS,
+)

@@ -1,0 +1,152 @@
+"""Tuneloop's own routes: logs, feedback, data sets, deployments, evaluations; and traces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from tuneloop import types
+from tuneloop.api.contract.words import JSON, Operation, Page, works
+
+
+class LoggedCall(TypedDict, total=False):
+    """A call made elsewhere: request and response as they went over the wire, or messages and completion."""
+
+    request: dict[str, Any]
+    response: dict[str, Any]
+    messages: list[dict[str, Any]]
+    completion: Any
+    model: str
+    created_at: float | str
+    latency_ms: float
+    usage: dict[str, Any]
+    user: str
+    metadata: dict[str, Any]
+    scores: list[dict[str, Any]]
+    feedback: dict[str, Any]
+    error: str
+    status: int
+    id: str
+
+
+class LoggedCalls(TypedDict):
+    """Several of them."""
+
+    data: list[LoggedCall]
+
+
+class Log(TypedDict):
+    """One call, and what was said of it."""
+
+    id: str
+    object: Literal["log"]
+    created_at: float
+    source: str
+    endpoint: str
+    model: str
+    served_by: str | None
+    status: int
+    error: str | None
+    stream: bool
+    latency_ms: float | None
+    first_token_ms: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: float | None
+    finish_reason: str | None
+    user: str | None
+    metadata: dict[str, str]
+    response_id: str | None
+    trace_id: str | None
+    span_id: str | None
+    parent_id: str | None
+    span_name: str | None
+    span_kind: str | None
+    attributes: dict[str, Any] | None
+    input_text: str
+    output_text: str
+    request: Any
+    response: Any
+    scores: list[types.Score]
+
+
+class Id(TypedDict):
+    """An id alone."""
+
+    id: str
+
+
+class Taken(TypedDict):
+    """What became of several calls."""
+
+    object: Literal["list"]
+    data: list[Id]
+    added: int
+    known: Annotated[int, works("those that were there already")]
+
+
+class Feedback(TypedDict, total=False):
+    """A score for a call, which is named by one of the first three."""
+
+    log_id: str | None
+    metadata: dict[str, str]
+    metadata_id: str
+    name: str
+    value: bool | float | str | None
+    comment: str | None
+    correction: Annotated[Any, works("the answer as it should have been: a text or an assistant message")]
+    user: str | None
+    source: Literal["user", "annotator", "code", "model"]
+
+
+class CreateDataset(TypedDict):
+    """Which logs, and how they are split."""
+
+    name: str
+    where: NotRequired[str]
+    split: NotRequired[str]
+
+
+class Deploy(TypedDict):
+    """A model that is to answer under a name."""
+
+    alias: str
+    model: str
+    note: NotRequired[str | None]
+
+
+class Health(TypedDict):
+    """That the server is up."""
+
+    status: Literal["ok"]
+    version: str
+
+
+_CALLS = LoggedCall | LoggedCalls | list[LoggedCall]
+_DATASET = "/v1/datasets/{name}"
+_ROWS = ("application/jsonl",)
+
+OPERATIONS = (
+    Operation("Tuneloop", "GET", "/health", "Whether the server is up", gives=Health),
+    Operation("Tuneloop", "POST", "/v1/logs", "Log calls made elsewhere", _CALLS, Log | Taken),
+    Operation("Tuneloop", "GET", "/v1/logs", "List logs, newest first", gives=Page[Log]),
+    Operation("Tuneloop", "GET", "/v1/logs/{log_id}", "Retrieve a log", gives=Log),
+    Operation("Tuneloop", "POST", "/v1/feedback", "Score a call", Feedback, types.Score),
+    Operation("Tuneloop", "POST", "/v1/datasets", "Create a data set", CreateDataset, types.Dataset),
+    Operation("Tuneloop", "GET", "/v1/datasets", "List data sets", gives=Page[types.Dataset]),
+    Operation("Tuneloop", "GET", _DATASET, "Retrieve a data set", gives=types.Dataset),
+    Operation("Tuneloop", "GET", f"{_DATASET}/content", "Its rows as a training file", writes=_ROWS),
+    Operation("Tuneloop", "POST", "/v1/deployments", "Let a model answer under a name", Deploy, types.Deployment),
+    Operation("Tuneloop", "GET", "/v1/deployments", "What answers under which name", gives=Page[types.Deployment]),
+    Operation(
+        "Tuneloop", "POST", "/v1/deployments/{alias}/rollback", "The model before answers again", gives=types.Deployment
+    ),
+    Operation("Tuneloop", "GET", "/v1/evaluations", "Reports of `tuneloop evaluate`", gives=Page[types.Evaluation]),
+    Operation("Tuneloop", "GET", "/v1/evaluations/{evaluation_id}", "One of them", gives=types.Evaluation),
+    Operation(
+        "Traces", "POST", "/v1/traces", "Take spans (OTLP/HTTP)", dict[str, Any], dict[str, Any],
+        reads=(JSON, "application/x-protobuf"), writes=(JSON, "application/x-protobuf"),
+        note="protobuf or JSON, gzip or not; LLM spans become Logs",
+    ),
+)  # fmt: skip
