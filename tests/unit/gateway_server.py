@@ -67,7 +67,9 @@ async def running(routes: Mapping[str, Route], recorder: Recorder, max_body: int
         cost=lambda provider, model, prompt, completion: prompt + 10.0 * completion,
         fallback=_fallback,
     )
-    server = uvicorn.Server(uvicorn.Config(gateway, port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(gateway, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)

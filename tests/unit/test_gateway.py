@@ -267,6 +267,25 @@ async def test_a_client_that_hangs_up_frees_the_upstream_and_is_logged(
     assert upstream.cancelled == 1
 
 
+async def test_a_call_under_way_when_the_server_stops_is_told_to_come_again(
+    gateway: Running, upstream: UpstreamFake, database: Database
+) -> None:
+    upstream.enqueue(Answer(delay=30))
+    asking = asyncio.create_task(_status_and_error(gateway))
+    while not upstream.requests:
+        await asyncio.sleep(0.01)
+    gateway.server.should_exit = True
+    status, error = await asking
+    assert (status, error["type"], error["code"]) == (503, "server_error", "unavailable")
+    (log,) = await logged(database)
+    assert (log.status, log.error) == (503, "the server was shut down")
+
+
+async def _status_and_error(gateway: Running) -> tuple[int, dict[str, object]]:
+    async with gateway.client.post(CHAT, json=CALL) as response:
+        return response.status, (await response.json())["error"]
+
+
 async def test_other_paths_go_to_the_rest_of_the_api(gateway: Running) -> None:
     ids = set()
     for path in ("/v1/models", "/", CHAT):

@@ -8,7 +8,7 @@ import time
 from typing import NamedTuple
 
 from tuneloop.calls import error_text
-from tuneloop.errors import TuneloopError
+from tuneloop.errors import TuneloopError, Unavailable
 from tuneloop.gateway import wire
 from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client, ConnectionLost, Reply
@@ -161,7 +161,9 @@ class Exchange:
             call.status = CLIENT_CLOSED_REQUEST if call.hung_up else 503
             call.error = "client disconnected" if call.hung_up else "the server was shut down"
             await asyncio.shield(self._record())
-        if not call.hung_up:
+            if not call.hung_up:
+                await self._send_error(Unavailable("the server was shut down meanwhile; send the call again"))
+        elif not call.hung_up:
             raise asyncio.CancelledError
 
     async def _record(self) -> None:
