@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+# The clients of docs/recipes.md live in places of their own, so that their pins do not touch the product's.
+RECIPES := .venv-recipes/.done .venv-recipes-openai2/.done examples/node_modules/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-gpu fuzz check fix docs bench bench-gateway lock clean
+.PHONY: help demo serve test test-slow test-gpu fuzz recipes check fix docs bench bench-gateway lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
@@ -21,17 +23,19 @@ serve: $(RUNTIME)  ## the gateway and the API
 	$(BIN)/tuneloop models pull smollm2-135m-instruct
 	@$(BIN)/tuneloop serve $(ARGS)
 
-test: check  ## the checks, then all tests but the slow ones
+test: check $(RECIPES)  ## the checks, then all tests but the slow ones
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
 
 test-gpu: $(DEV)  ## the tests that need a GPU, and how fast it trains
 	$(BIN)/pytest -m gpu $(ARGS)
 
-test-slow: $(DEV)  ## the tests that take minutes
+test-slow: $(DEV) examples/promptfoo/node_modules/.done  ## the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
 
 fuzz: $(DEV)  ## rubbish of every kind at every route, on both databases; TUNELOOP_TEST_FUZZ=N requests each
 	TUNELOOP_TEST_FUZZ=$${TUNELOOP_TEST_FUZZ:-200} $(BIN)/pytest --timeout 0 tests/unit/test_fuzz*.py $(ARGS)
+
+recipes: $(RECIPES)  ## what the programs in examples/ need; docs/recipes.md
 
 check: $(DEV)  ## types, style, imports, shape, generated docs
 	$(BIN)/ruff format --check .
@@ -60,7 +64,7 @@ lock: $(DEV)  ## pin what is installed now
 	$(PIP) freeze --all --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf $(VENV) .venv-recipes* examples/node_modules examples/*/node_modules .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
 # PyTorch comes first and from its exact pin: whatever depends on it would otherwise bring another build.
 $(RUNTIME): pyproject.toml requirements.lock
@@ -74,3 +78,14 @@ $(RUNTIME): pyproject.toml requirements.lock
 $(DEV): $(RUNTIME)
 	@$(PIP) install --constraint requirements.lock --editable '.[dev]'
 	@touch $@
+
+.venv-%/.done: requirements-%.lock | $(DEV)
+	@echo "installing into .venv-$* ..."
+	@$(PYTHON) -m venv --clear --without-pip .venv-$*
+	@$(PIP) --python .venv-$*/bin/python install --no-deps --no-compile --requirement $<
+	@touch $@
+
+%/node_modules/.done: %/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "installing into $*/node_modules ..." && npm ci --prefix $* --omit=optional --silent && touch $@; \
+	else echo "no Node.js here: the tests skip what needs it"; fi

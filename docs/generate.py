@@ -1,7 +1,7 @@
 """Writes the pages that are made from the code: `python -m docs.generate`; --check only compares.
 
 docs/cli.md from the commands, docs/settings.md from the table of settings, docs/filters.md's list of fields,
-docs/openai_compatibility.md from the contract.
+docs/openai_compatibility.md from the contract, docs/recipes.md from the programs in examples/.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from docs import compatibility
+from docs import compatibility, recipes
 from tuneloop.cli.commands import app
 from tuneloop.filters import FIELDS, OPERATORS, SYNONYMS
 from tuneloop.settings import SETTINGS
@@ -26,6 +26,7 @@ def main() -> int:
     """Write the pages, or say which are out of date."""
     pages = {"cli.md": cli(), "settings.md": settings(), "filters.md": filters()}
     pages["openai_compatibility.md"] = NOTE + compatibility.page()
+    pages["recipes.md"] = NOTE + recipes.page()
     stale = [name for name, text in pages.items() if not (HERE / name).exists() or (HERE / name).read_text() != text]
     if "--check" in sys.argv:
         if stale:

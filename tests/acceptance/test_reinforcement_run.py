@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +13,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.acceptance.test_training_run import events, result, start
+from tests.acceptance.test_training_run import events, start
 from tests.tiny import write_tiny_model
+from tuneloop.errors import InvalidInput
+from tuneloop.protocols import TrainingResult
 from tuneloop.testing import Answer, UpstreamFake
+from tuneloop.training.records import EventLog
+from tuneloop.training.run import train
 
 #: makes a folder with a spec.json
 MakeRun = Callable[..., Path]
@@ -79,6 +81,11 @@ def make_run(tmp_path: Path, model: Path) -> MakeRun:
     return make
 
 
+def finish(folder: Path) -> TrainingResult:
+    """Run to the end, in this process."""
+    return train(folder, EventLog(folder / "events.jsonl"), lambda: False)
+
+
 def steps(folder: Path) -> list[dict[str, Any]]:
     return [event["data"] for event in events(folder) if event["type"] == "metrics"]
 
@@ -89,7 +96,7 @@ def samples(folder: Path) -> list[dict[str, Any]]:
 
 def test_rewards_rise_and_the_best_look_is_kept(make_run: MakeRun) -> None:
     folder = make_run("run")
-    assert start(folder).wait() == 0
+    result = finish(folder)
     said = [event["message"] for event in events(folder)]
     assert any(text.startswith("Before training: validation mean reward=") for text in said)
     (training,) = [text for text in said if text.startswith("Training on")]
@@ -110,10 +117,10 @@ def test_rewards_rise_and_the_best_look_is_kept(make_run: MakeRun) -> None:
     kept = folder / f"checkpoints/epoch-{first}"
     assert (folder / "adapter" / WEIGHTS).read_bytes() == (kept / WEIGHTS).read_bytes()
     assert (folder / "adapter" / "adapter.gguf").exists()
-    numbers = result(folder)["hyperparameters"]
+    numbers = result.hyperparameters
     wanted = {"n_epochs": 10, "batch_size": 4, "eval_interval": 3, "eval_samples": 4, "compute_multiplier": 1.0}
     assert wanted.items() <= numbers.items() and numbers["beta"] == 0.04
-    assert result(folder)["trained_tokens"] > 30 * 32 * 10 and result(folder)["valid_loss"] is None
+    assert result.trained_tokens > 30 * 32 * 10 and math.isnan(result.valid_loss or math.nan)
     header, *lines = (folder / "results.csv").read_text().splitlines()
     assert header == "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy"
     assert len(lines) == 30 and lines[0].startswith("1,") and lines[0].endswith(",,,")
@@ -121,7 +128,7 @@ def test_rewards_rise_and_the_best_look_is_kept(make_run: MakeRun) -> None:
 
 def test_looks_are_where_they_are_asked_for(make_run: MakeRun) -> None:
     folder = make_run("run", n_epochs=3, eval_interval=4, eval_samples=1, compute_multiplier=0.25, patience=2)
-    assert start(folder).wait() == 0
+    finish(folder)
     assert [one["step"] for one in steps(folder) if "valid_mean_reward" in one] == [4, 8, 9]
     assert [event["data"]["step"] for event in events(folder) if event["message"].startswith("Checkpoint")] == [4, 8, 9]
     drawn = samples(folder)
@@ -134,33 +141,28 @@ def test_looks_are_where_they_are_asked_for(make_run: MakeRun) -> None:
 )
 def test_a_killed_run_comes_to_the_same(make_run: MakeRun, grader: dict[str, Any]) -> None:
     """Also with a grader that says something else each time: about what had been graded before, it is not asked."""
-    short = {"n_epochs": 4, "compute_multiplier": 0.5, "eval_samples": 1}
+    short = {"n_epochs": 3, "compute_multiplier": 0.5, "eval_samples": 1}
     killed, straight = make_run("killed", grader, **short), make_run("straight", grader, **short)
     process = start(killed)
     deadline = time.monotonic() + 60
-    while len(steps(killed)) < 5:
+    while len(steps(killed)) < 4:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert start(killed).wait() == 0
+    finish(killed)
     assert any(event["message"].startswith("Resumed from the checkpoint") for event in events(killed))
     places = [(one["split"], one["step"], one["example"], one["sample"]) for one in samples(killed)]
     assert len(places) == len(set(places)), "nothing is graded twice"
     if grader["type"] == "python":
         (straight / "samples.jsonl").write_bytes((killed / "samples.jsonl").read_bytes())
-    assert start(straight).wait() == 0
+    finish(straight)
     assert sorted(map(str, samples(straight))) == sorted(map(str, samples(killed)))
     told = ("step", "train_loss", "train_mean_reward", "train_completion_tokens_mean", "valid_mean_reward")
     assert [[one.get(key) for key in told] for one in steps(killed)] == [
         [one.get(key) for key in told] for one in steps(straight)
     ]
     assert (killed / "adapter" / WEIGHTS).read_bytes() == (straight / "adapter" / WEIGHTS).read_bytes()
-
-
-def with_server(folder: Path, url: str) -> int:
-    environ = {**os.environ, "TUNELOOP_BASE_URL": url, "TUNELOOP_API_KEY": "key", "TUNELOOP_BASE_MODEL": "base"}
-    return subprocess.run([sys.executable, "-m", "tuneloop.training", str(folder)], env=environ, timeout=100).returncode
 
 
 JUDGE = {
@@ -171,22 +173,31 @@ JUDGE = {
 }
 
 
-def test_a_model_judges_over_http(make_run: MakeRun) -> None:
+def test_a_model_judges_over_http(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_run("run", JUDGE, n_epochs=1, compute_multiplier=0.25, eval_samples=1)
     with UpstreamFake(Answer(text='{"result": 0.25}')) as judge:
         judge.enqueue(Answer(text="no number"))
-        assert with_server(folder, judge.base_url) == 0
+        monkeypatch.setenv("TUNELOOP_BASE_URL", judge.base_url)
+        monkeypatch.setenv("TUNELOOP_API_KEY", "key")
+        finish(folder)
         asked = judge.requests
     assert {one.headers["authorization"] for one in asked} == {"Bearer key"}
     assert asked[0].json["model"] == "judge" and "How much e is in" in asked[0].json["messages"][0]["content"]
     assert {one["train_mean_reward"] for one in steps(folder)} == {0.25}
-    (warning,) = [event["message"] for event in events(folder) if event["level"] == "warn"]
+    warning, _ = [event["message"] for event in events(folder) if event["level"] == "warn"]
     assert "which is left out (model_grader_parse_error" in warning
 
 
 def test_a_judge_whom_nobody_can_ask_fails_the_run(make_run: MakeRun) -> None:
-    folder = make_run("run", JUDGE)
-    assert start(folder).wait() == 2
-    error = result(folder)["error"]
-    assert (error["code"], error["param"]) == ("grader_failed", "method.reinforcement.grader")
-    assert "start `tuneloop serve`" in error["message"]
+    with pytest.raises(InvalidInput, match="start `tuneloop serve`") as error:
+        finish(make_run("run", JUDGE))
+    assert (error.value.code, error.value.param) == ("grader_failed", "method.reinforcement.grader")
+
+
+def test_a_run_in_which_nothing_was_learnt_says_so(make_run: MakeRun) -> None:
+    never = {**LIKE_E, "reference": "there is no such answer"}
+    folder = make_run("run", never, n_epochs=1, compute_multiplier=0.25, eval_samples=1)
+    finish(folder)
+    assert {one["train_differing"] for one in steps(folder)} == {0.0}
+    (warning,) = [event["message"] for event in events(folder) if event["level"] == "warn"]
+    assert warning == "Nothing was learnt: in each step all answers to a prompt were worth the same"

@@ -189,8 +189,8 @@ def test_preferences_are_learnt(make_run: MakeRun, method: str) -> None:
 
 
 def test_patience_ends_a_run_early(make_run: MakeRun) -> None:
-    # With so high a rate no epoch is better than the first ones.
-    folder = make_run("run", n_epochs=30, patience=2, learning_rate_multiplier=100)
+    # With so low a rate no epoch is better than the first one.
+    folder = make_run("run", n_epochs=30, patience=2, learning_rate_multiplier=1e-9)
     done = finish(folder)
     said = [event["message"] for event in events(folder) if event["message"].startswith("Stopped after epoch")]
     assert len(said) == 1

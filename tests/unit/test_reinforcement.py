@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from tuneloop.chat import Chat, load_chat
 from tuneloop.errors import InvalidInput
 from tuneloop.graders import Grader, Verdict
 from tuneloop.protocols import TrainingSpec
+from tuneloop.training.auto import choose
+from tuneloop.training.checkpoints import Checkpoints
 from tuneloop.training.decoder import load_decoder
+from tuneloop.training.epochs import Progress, Run, learn
 from tuneloop.training.learner import Learner
 from tuneloop.training.objectives import Grpo
-from tuneloop.training.records import EventLog
+from tuneloop.training.records import EventLog, read_metrics
 from tuneloop.training.reinforcement import MOST_ROWS, Explorer, foresee, make_explorer, make_grader, pooled
 from tuneloop.training.rewards import Rewards
 from tuneloop.training.rollouts import explore
@@ -118,7 +122,7 @@ def test_nothing_is_learnt_where_all_answers_are_equally_good(model: Path, tmp_p
     explorer = make(model, tmp_path, alike)
     before = values(explorer)
     metrics = explorer.step(prompts(load_chat(model), tmp_path), 0.1)
-    assert (metrics.loss, metrics.score) == (0.0, 0.5)
+    assert (metrics.loss, metrics.score, metrics.others["differing"], explorer.taught) == (0.0, 0.5, 0.0, 0)
     assert torch.equal(values(explorer), before)
 
 
@@ -169,6 +173,37 @@ def test_a_team_puts_together_what_each_has_drawn(model: Path, tmp_path: Path) -
         for answer, other in zip(group, its, strict=True):
             assert answer.tokens.tolist() == other.tokens.tolist() and answer.ended == other.ended
             assert answer.log_probabilities.tolist() == other.log_probabilities.tolist()
+
+
+def test_without_a_validation_file_the_rewards_of_training_decide(model: Path, tmp_path: Path) -> None:
+    spec = TrainingSpec(
+        model=str(model),
+        training_file="t",
+        method="reinforcement",
+        n_epochs=6,
+        batch_size=2,
+        learning_rate_multiplier=9,
+    )
+    asked = prompts(load_chat(model), tmp_path)
+    run = Run(
+        folder=tmp_path,
+        spec=spec,
+        events=EventLog(tmp_path / "events.jsonl"),
+        checkpoints=Checkpoints(tmp_path / "checkpoints"),
+        units=asked,
+        validation=(),
+        chosen=choose(spec, len(asked)),
+        learner=make(model, tmp_path),
+        weights=Adapter(base=model, seed=0),
+        stop=lambda: False,
+    )
+    progress = Progress()
+    learn(run, progress)
+    steps = [data["train_mean_reward"] for data in read_metrics(tmp_path / "events.jsonl")]
+    epochs = [statistics.fmean(steps[start : start + 2]) for start in range(0, 12, 2)]
+    assert progress.best_score == pytest.approx(max(epochs)) and len(set(epochs)) > 2
+    assert progress.best_epoch == epochs.index(max(epochs)) + 1
+    assert progress.tokens > 12 * 2 * 8 and math.isnan(progress.best_valid_loss or math.nan)
 
 
 def judged() -> TrainingSpec:

@@ -87,6 +87,7 @@ def test_metrics_are_means_over_all_answers() -> None:
         "mean_grader_error": 0.25,
         "completion_tokens_mean": 1.5,
         "mean_truncated": 0.5,
+        "differing": 0.5,
     }
     assert subject.tokens == 4 * 2 + 6
 

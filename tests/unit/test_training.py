@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.tiny import tiny_llama, write_tiny_model
 from tests.unit.tiny_learner import TOKENS, assert_same_gradients, learner, separate_losses, token_row
 from tuneloop.errors import InvalidInput
 from tuneloop.protocols import TrainingResult, TrainingSpec
-from tuneloop.training.auto import choose
+from tuneloop.training.auto import HIGHEST_LEARNING_RATE, choose
 from tuneloop.training.checkpoints import Checkpoints
 from tuneloop.training.decoder import Decoder, load_decoder
 from tuneloop.training.learner import Learner
@@ -139,6 +140,16 @@ def test_auto_gives_small_sets_more_epochs_and_leaves_given_numbers() -> None:
     assert [choose(drawing, rows).eval_interval for rows in (12, 100)] == [3, 17]
     given = choose(TrainingSpec(model="m", training_file="t", n_epochs=7, batch_size=3), 12)
     assert (given.n_epochs, given.batch_size, given.learning_rate_multiplier) == (7, 3, 1.0)
+
+
+def test_no_multiplier_makes_answers_unlearnable() -> None:
+    spec = TrainingSpec(model="m", training_file="t", learning_rate_multiplier=10)
+    assert choose(spec, 12).learning_rate == HIGHEST_LEARNING_RATE
+    assert choose(spec, 12).learning_rate_multiplier == 10, "it is told as it was given"
+    pairs = replace(spec, method="dpo")
+    assert choose(pairs, 12).learning_rate == pytest.approx(
+        10 * choose(replace(pairs, learning_rate_multiplier=1), 12).learning_rate
+    )
 
 
 @pytest.mark.parametrize(

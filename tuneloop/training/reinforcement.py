@@ -50,8 +50,8 @@ class Explorer:
         self._chat, self._rewards = chat, rewards
         self._stop = {chat.end_token_id} | end_tokens(learner.model)
         self._before = [parameter.detach().clone() for parameter in learner.parameters]
-        #: that have been taken
-        self._steps = 0
+        #: that have been taken, and those among them that there was something to learn in
+        self._steps = self.taught = 0
         #: what has been drawn for the next one
         self._next: Rollouts | None = None
 
@@ -64,6 +64,7 @@ class Explorer:
         self._next = None
         self._steps += 1
         samples = rollouts.samples()
+        self.taught += bool(samples)
         learnt = self.learner.step(self.with_reference(samples), learning_rate) if samples else Metrics(0.0, {})
         return Metrics(learnt.loss, {**rollouts.metrics(), **learnt.others}, rollouts.tokens)
 
@@ -79,12 +80,12 @@ class Explorer:
 
     def state(self) -> dict[str, Any]:
         """What a run goes on from."""
-        return {**self.learner.state(), "steps": self._steps}
+        return {**self.learner.state(), "steps": self._steps, "taught": self.taught}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what state() returned."""
         self.learner.load_state(state)
-        self._steps = state["steps"]
+        self._steps, self.taught = state["steps"], state["taught"]
 
     @torch.no_grad()
     def with_reference(self, samples: Sequence[Sample]) -> list[Sample]:
@@ -125,7 +126,8 @@ class Explorer:
             for number, answer in enumerate(group)
         ]
         rewards = self._rewards.of(given) if self._rewards else [Reward(value=0.0)] * len(given)
-        values = torch.tensor([np.nan if reward.value is None else reward.value for reward in rewards]).double()
+        found = [np.nan if reward.value is None else reward.value for reward in rewards]
+        values = torch.tensor(found, dtype=torch.float64)
         return Rollouts(prompts, answers, rewards, self.learner.total(values).view(len(prompts), -1).numpy())
 
     def _draw(self, split: Split, step: int, prompts: Sequence[Prompt]) -> list[list[Answer]]:

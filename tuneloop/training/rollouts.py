@@ -96,7 +96,8 @@ class Rollouts:
     values: NDArray[np.float64]
 
     def metrics(self) -> dict[str, float]:
-        """Means over all answers, in OpenAI's words where it has them."""
+        """Means over all answers, in OpenAI's words where it has them; differing is the share of prompts whose answers
+        are not all worth the same."""
         answers = [answer for group in self.answers for answer in group]
         errors = [{failure.error for failure in reward.failures} for reward in self.rewards]
         return {
@@ -105,6 +106,7 @@ class Rollouts:
             "mean_grader_error": statistics.fmean(bool(one - {"sample_parse_error"}) for one in errors),
             "completion_tokens_mean": statistics.fmean(len(answer.tokens) for answer in answers),
             "mean_truncated": statistics.fmean(not answer.ended for answer in answers),
+            "differing": float(np.nan_to_num(advantages_of(self.values)).any(axis=1).mean()),
         }
 
     def samples(self) -> list[Sample]:

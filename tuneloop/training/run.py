@@ -85,6 +85,8 @@ def train(folder: Path, events: EventLog, stop: Callable[[], bool], team: Team =
     progress = resume(run) or _start(run, learner, explorer, told)
     learn(run, progress)
     _tell_needs(run, progress)
+    if explorer is not None and not explorer.taught:
+        events.message("Nothing was learnt: in each step all answers to a prompt were worth the same", level="warn")
 
     # 4) Leave the best adapter, those of the last epochs, and the numbers.
     if team.leads:

@@ -27,8 +27,8 @@ _BLOCK = 32
 _GROWTH = 32
 #: training keeps at least so many times more numbers of a token than its keys and values
 _LIGHTER = 16
-#: rows of logits at once
-_CHUNK = 256
+#: rows of logits at once, and of probabilities to draw from, which take more memory
+_CHUNK, _DRAWN = 256, 32
 
 #: the next tokens (n,) of the answers with these numbers (n,), from hidden states (n, d); all of them have the same
 #: place in their answers, counted from 0
@@ -108,7 +108,7 @@ class _Dice:
 
     def __call__(self, hidden: Tensor, answers: Ints, place: int) -> Ints:
         chances = torch.from_numpy(self._chances[answers, place]).to(hidden.device)
-        tokens, found = zip(*map(self._draw, torch.split(hidden, _CHUNK), torch.split(chances, _CHUNK)), strict=True)
+        tokens, found = zip(*map(self._draw, torch.split(hidden, _DRAWN), torch.split(chances, _DRAWN)), strict=True)
         self.log_probabilities[answers, place] = torch.cat(found).cpu().numpy()
         drawn: Ints = torch.cat(tokens).cpu().numpy()
         return drawn
