@@ -49,8 +49,8 @@ def make_run(tmp_path: Path, model: Path) -> MakeRun:
             "validation_file": str(folder / "validation.jsonl"),
             "grader": "exact_match",
             "batch_size": 4,
-            "n_epochs": 10,
-            "learning_rate_multiplier": 8,
+            "n_epochs": 40,
+            "learning_rate_multiplier": 3,
             "threads": 1,
         }
         (folder / "spec.json").write_text(json.dumps(spec | settings))
@@ -95,7 +95,7 @@ def test_the_epoch_with_the_best_answers_is_kept(make_run: MakeRun) -> None:
 
 def test_a_killed_run_is_judged_as_if_it_had_not_been(make_run: MakeRun) -> None:
     rows, validation = [row(index) for index in range(12)], [row(index) for index in range(4)]
-    straight, killed = (make_run(name, rows, validation, n_epochs=30) for name in ("straight", "killed"))
+    straight, killed = (make_run(name, rows, validation) for name in ("straight", "killed"))
     assert start(straight).wait() == 0
     process = start(killed)
     deadline = time.monotonic() + 60

@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM
 from tests.tiny import tiny_llama, write_tiny_model
 from tests.unit.tiny_learner import TOKENS, assert_same_gradients, learner, separate_losses, token_row
 from tuneloop.errors import InvalidInput
-from tuneloop.protocols import TrainingResult, TrainingSpec
-from tuneloop.training.auto import HIGHEST_LEARNING_RATE, choose
+from tuneloop.protocols import Method, TrainingResult, TrainingSpec
+from tuneloop.training.auto import choose
 from tuneloop.training.checkpoints import Checkpoints
 from tuneloop.training.decoder import Decoder, load_decoder
 from tuneloop.training.learner import Learner
@@ -143,13 +143,15 @@ def test_auto_gives_small_sets_more_epochs_and_leaves_given_numbers() -> None:
 
 
 def test_no_multiplier_makes_answers_unlearnable() -> None:
-    spec = TrainingSpec(model="m", training_file="t", learning_rate_multiplier=10)
-    assert choose(spec, 12).learning_rate == HIGHEST_LEARNING_RATE
-    assert choose(spec, 12).learning_rate_multiplier == 10, "it is told as it was given"
-    pairs = replace(spec, method="dpo")
-    assert choose(pairs, 12).learning_rate == pytest.approx(
-        10 * choose(replace(pairs, learning_rate_multiplier=1), 12).learning_rate
-    )
+    def rate(method: Method, batch_size: int, multiplier: float) -> float:
+        spec = TrainingSpec(model="m", training_file="t", method=method, batch_size=batch_size)
+        chosen = choose(replace(spec, learning_rate_multiplier=multiplier), 12)
+        assert chosen.learning_rate_multiplier == multiplier, "it is told as it was given"
+        return chosen.learning_rate
+
+    assert rate("supervised", 1, 10) == rate("supervised", 1, 3) == pytest.approx(3 * rate("supervised", 1, 1))
+    assert rate("supervised", 256, 1) == rate("supervised", 16, 10) == pytest.approx(5e-3)
+    assert rate("dpo", 4, 10) == pytest.approx(10 * rate("dpo", 4, 1))
 
 
 @pytest.mark.parametrize(
