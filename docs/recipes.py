@@ -127,8 +127,9 @@ learnt: True
 ...
 [OpenAI Provider] Model retrieved: ft:smollm2-135m-instruct:local::...
 tuned: ft:smollm2-135m-instruct:local::...
-100.0 % right
+... % right
 """,
+        slow=True,
         note="`LITELLM_LOCAL_MODEL_COST_MAP=True` keeps LiteLLM, which DSPy uses, from asking GitHub for prices.",
     ),
     Recipe(

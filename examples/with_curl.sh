@@ -31,3 +31,4 @@ ask '{
     "additionalProperties": false
   }}}
 }'
+echo
