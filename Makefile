@@ -29,7 +29,7 @@ test: check $(RECIPES)  ## the checks, then all tests but the slow ones
 test-gpu: $(DEV)  ## the tests that need a GPU, and how fast it trains
 	$(BIN)/pytest -m gpu $(ARGS)
 
-test-slow: $(DEV) examples/promptfoo/node_modules/.done  ## the tests that take minutes
+test-slow: $(DEV) $(RECIPES) examples/promptfoo/node_modules/.done  ## the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
 
 fuzz: $(DEV)  ## rubbish of every kind at every route, on both databases; TUNELOOP_TEST_FUZZ=N requests each

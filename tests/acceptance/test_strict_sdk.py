@@ -28,7 +28,7 @@ CHECK: Any = {"type": "string_check", "name": "says", "operation": "ne", "input"
 CHECK |= {"reference": ""}
 #: what no method of the client leads to, and what is there to be refused
 NOT_ASKED = {
-    ("POST", "/v1/evals/{eval_id}/runs/{run_id}/cancel"),
+    ("POST", "/v1/evals/{eval_id}/runs/{run_id}"),
     ("POST", "/v1/responses/{response_id}/cancel"),
     ("POST", "/v1/traces"),
 }
