@@ -28,4 +28,4 @@ optimizer = dspy.BootstrapFinetune(metric=right, train_kwargs={"n_epochs": 6, "l
 tuned = optimizer.compile(student, trainset=tickets, teacher=teacher)
 
 print("tuned:", tuned.lm.model)
-print(dspy.Evaluate(devset=tickets, metric=right)(tuned).score, "% right")
+print("learnt:", dspy.Evaluate(devset=tickets, metric=right)(tuned).score > 75)

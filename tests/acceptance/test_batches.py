@@ -154,8 +154,9 @@ def test_everybody_else_goes_first(server: Server) -> None:
     found = server.client.call("GET", "/logs?where=user%20%3D%20batch&limit=100")["data"]
     begun = [log["created_at"] for log in found if log["created_at"] >= spans[0][0]]
     assert len(begun) > 3
-    # No request of the batch begins while somebody else is answered (save in the moment in which both arrive).
-    assert [at for at in begun for (start, end) in spans if start + 0.2 < at < end - 0.1] == []
+    # While somebody else is answered no request of the batch begins, save those that arrive in the same moment: one
+    # in each of the two places at most.
+    assert all(sum(start < at < end for at in begun) <= 2 for start, end in spans)
 
 
 def test_cancelling_takes_seconds_and_keeps_what_is_there(server: Server) -> None:
