@@ -99,7 +99,7 @@ class Loop:
             url=lambda: self.url,
             key=self.own_key,
             model=lambda name: self.routes.route(name).model,
-            local=Places(max(1, self.settings.slots // 2), lambda: self.local.calls),
+            local=Places(max(1, self.settings.slots // 2), lambda: self.local.urgent),
         )
 
     @cached_property

@@ -56,8 +56,8 @@ class Endpoint:
     path: str | None = None
     #: what has to be translated; None passes bytes through untouched
     dialect: Dialect | None = None
-    #: entered around a call, so that the engine is not stopped meanwhile
-    lease: Callable[[], AbstractContextManager[object]] = nullcontext
+    #: entered around a call, so that the engine is not stopped meanwhile; True for one that others go before
+    lease: Callable[[bool], AbstractContextManager[object]] = nullcontext
 
 
 class Engine(Protocol):

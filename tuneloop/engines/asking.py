@@ -37,7 +37,7 @@ class Asker:
         route = self._router.route(model)
         endpoint = await route.engine.endpoint(route.model)
         body = {"model": endpoint.model or route.model.id, "messages": messages, **parameters}
-        with endpoint.lease():
+        with endpoint.lease(False):
             started = time.perf_counter()
             response = await self._post(endpoint, body)
             latency = (time.perf_counter() - started) * 1000

@@ -43,7 +43,9 @@ class _Served:
     starting: asyncio.Task[LlamaCppChild] | None = None
     #: a place is kept for the child that is starting
     admitted: bool = False
+    #: under way, and those of them that others go before
     calls: int = 0
+    patient: int = 0
     last_used: float = 0.0
     #: a call broke off: the child may be about to be gone
     suspect: bool = False
@@ -61,8 +63,9 @@ class _Served:
         return self.child is not None and self.calls == 0
 
     @contextmanager
-    def use(self) -> Iterator[None]:
+    def use(self, patient: bool = False) -> Iterator[None]:
         self.calls += 1
+        self.patient += patient
         try:
             yield
         except EngineError:
@@ -70,6 +73,7 @@ class _Served:
             raise
         finally:
             self.calls -= 1
+            self.patient -= patient
             self.last_used = time.monotonic()
 
 
@@ -102,9 +106,9 @@ class LlamaCppEngine:
         return at
 
     @property
-    def calls(self) -> int:
-        """How many are under way, at all models together; any thread may ask."""
-        return sum(served.calls for served in list(self._served.values()))
+    def urgent(self) -> int:
+        """How many calls are under way that go before others, at all models together; any thread may ask."""
+        return sum(served.calls - served.patient for served in list(self._served.values()))
 
     async def close(self) -> None:
         """Stop all children."""

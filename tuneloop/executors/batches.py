@@ -33,19 +33,22 @@ _RUNS = 5
 #: seconds before it is, the first time; each time twice as long
 RUN_AGAIN = 1.0
 
+#: how the gateway knows a batch's requests from those of others
+_LAST = {"x-tuneloop-priority": "low"}
+
 _logger = logging.getLogger(__name__)
 
 
 class Places:
     """How many requests of batches may be under way at once; threads share it.
 
-    `busy` counts all calls under way at the same engine, these among them. While there are others, no new request
-    takes a place, except that one may when none has for PATIENCE seconds: a batch comes to its end under any load.
+    `others` counts other people's calls under way at the same engine. While there are any, no new request takes a
+    place, except that one may when none has for PATIENCE seconds: a batch comes to its end under any load.
     """
 
-    def __init__(self, most: int, busy: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, most: int, others: Callable[[], int] = lambda: 0) -> None:
         self.most = most
-        self._busy = busy
+        self._others = others
         self._taken = 0
         self._last = time.monotonic()
         self._lock = threading.Lock()
@@ -56,7 +59,7 @@ class Places:
             if self._taken >= self.most:
                 return False
             patient = self._taken > 0 or time.monotonic() - self._last < PATIENCE
-            if self._busy() > self._taken and patient:
+            if self._others() and patient:
                 return False
             self._taken += 1
             self._last = time.monotonic()
@@ -134,7 +137,7 @@ class BatchRunner:
         """Make the requests that have no answer yet, until all have one or the batch is to end before."""
         name = batch.model or ""
         places = self.upstream if self._exists(name) and self.model(name).kind == "upstream" else self.local
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **_LAST}
         left = batches.unanswered(self.store, batch)
         async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None)) as session:
             tasks = [asyncio.create_task(self._work(batch, left, session, places)) for _ in range(places.most)]

@@ -85,7 +85,7 @@ class Exchange:
         path = call.endpoint.removeprefix("/v1")
         endpoint = await route.engine.endpoint(route.model, path)
         call.provider = endpoint.provider
-        with endpoint.lease():
+        with endpoint.lease(wire.is_patient(call.headers)):
             url = endpoint.base_url + (endpoint.path or path)
             headers = wire.outgoing_headers(call.headers, endpoint.api_key)
             body = wire.outgoing_body(endpoint, call.asked, call.raw)

@@ -31,7 +31,15 @@ _HOP_BY_HOP = frozenset(
     + (b"trailer", b"transfer-encoding", b"upgrade")
 )
 #: the caller's key is for us, and an answer that we log must not be compressed
-_NOT_SENT = _HOP_BY_HOP | {b"host", b"content-length", b"authorization", b"accept-encoding", b"expect", b"cookie"}
+_NOT_SENT = _HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"authorization",
+    b"accept-encoding",
+    b"expect",
+    b"cookie",
+    b"x-tuneloop-priority",
+}
 #: we send our own
 _NOT_ANSWERED = _HOP_BY_HOP | {
     b"content-length",
@@ -41,6 +49,8 @@ _NOT_ANSWERED = _HOP_BY_HOP | {
     b"x-request-id",
     b"content-encoding",
 }
+#: what a call says that others go before
+PATIENT = (b"x-tuneloop-priority", b"low")
 
 #: levels of JSON: more than any schema has, fewer than what recursive code (ours, an engine's) can go down
 _DEEPEST = 100
@@ -164,6 +174,11 @@ def outgoing_headers(headers: Iterable[Header], api_key: str | None) -> Headers:
     if api_key is not None:
         passed.append((b"authorization", b"Bearer " + api_key.encode("latin-1")))
     return passed
+
+
+def is_patient(headers: Iterable[Header]) -> bool:
+    """Whether a call says that others go before it."""
+    return PATIENT in headers
 
 
 def answer_headers(headers: Iterable[Header]) -> Headers:
