@@ -129,7 +129,6 @@ learnt: True
 tuned: ft:smollm2-135m-instruct:local::...
 ...learnt: True
 """,
-        slow=True,
         note="`LITELLM_LOCAL_MODEL_COST_MAP=True` keeps LiteLLM, which DSPy uses, from asking GitHub for prices.",
     ),
     Recipe(
