@@ -78,6 +78,22 @@ class Chat:
         """The tokens that ask for the next answer. Raises InvalidInput when the template refuses the messages."""
         return self._encode(self.prompt_text(messages, tools))
 
+    def count(self, chats: Sequence[tuple[Sequence[Message], Sequence[Tool]]]) -> list[int | None]:
+        """How many tokens whole conversations have, with the definitions of their tools; None for those that the
+        template refuses."""
+        texts: list[str | None] = []
+        for messages, tools in chats:
+            try:
+                texts.append(self._text(messages, tools))
+            except InvalidInput:
+                texts.append(None)
+        counts = iter(self.count_texts([text for text in texts if text is not None]))
+        return [None if text is None else next(counts) for text in texts]
+
+    def count_texts(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each of the texts has."""
+        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
     def text_ids(self, text: str) -> list[int]:
         """The tokens of a text that is no chat, after those that begin every text."""
         return list(self._tokenizer.encode(text, add_special_tokens=True).ids)

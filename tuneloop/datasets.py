@@ -61,7 +61,7 @@ def create(store: Store, name: str, *, where: str = "", shares: Shares = SHARES,
     tree = filters.parse(where)
     logs = store.logs.each(tree)
     found = (_from_log(log, scores, shares, salt) for log, scores in _with_scores(store, logs))
-    return _write(store, _name(name), found, origin=f"logs where {where}" if where else "all logs")
+    return write(store, name, found, origin=f"logs where {where}" if where else "all logs")
 
 
 def import_rows(
@@ -75,7 +75,7 @@ def import_rows(
 ) -> Dataset:
     """Make a dataset of training rows in the format of any method; `split` puts them all in one split."""
     found = (_from_row(row, shares, split) for row in rows)
-    return _write(store, _name(name), found, origin=origin)
+    return write(store, name, found, origin=origin)
 
 
 def warnings(dataset: Dataset) -> list[str]:
@@ -225,8 +225,15 @@ def _from_log(log: Log, scores: Sequence[Score], shares: Shares, salt: str) -> C
 
 def _thumb(scores: Sequence[Score]) -> bool | None:
     """Whether the latest rating is a thumb up or a thumb down; None when nobody rated, or by another scale."""
-    rating = next((s.value for s in reversed(scores) if s.name == "rating" and s.value is not None), None)
-    return _THUMBS.get(rating.strip().lower() if isinstance(rating, str) else rating)
+    rating = next((score for score in reversed(scores) if score.name == "rating" and score.value is not None), None)
+    return None if rating is None else thumb(rating)
+
+
+def thumb(score: Score) -> bool | None:
+    """Whether a rating is a thumb up or a thumb down; None for other scores and scales."""
+    if score.name != "rating" or score.value is None:
+        return None
+    return _THUMBS.get(score.value.strip().lower() if isinstance(score.value, str) else score.value)
 
 
 def _fault(log: Log, answer: Message) -> str | None:
@@ -279,7 +286,25 @@ def _example(row: Mapping[str, Any], split: Split, log_id: str | None) -> Exampl
     )
 
 
-def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) -> Dataset:
+def candidate(
+    row: Mapping[str, Any],
+    *,
+    outcome: str,
+    split: Split | None = None,
+    shares: Shares = SHARES,
+    log_id: str | None = None,
+    label: bool | None = None,
+    rejected: Sequence[Message] = (),
+) -> Candidate:
+    """An example of a row {"messages", "tools", "weight", ...}, in the split of its input unless one is given."""
+    place = split or split_of(row["messages"], row.get("tools") or [], shares)
+    return Candidate(replace(_example(row, place, log_id), label=label, rejected=tuple(rejected)), outcome)
+
+
+def write(store: Store, name: str, found: Iterable[Candidate], *, origin: str, report: Iterable[bytes] = ()) -> Dataset:
+    """Write a dataset of candidates, duplicates once; `report` is a longer account of every row, to be kept with it.
+    Raises InvalidInput when fewer than ten examples remain."""
+    name = _name(name)
     account: Counter[str] = Counter(matched=0)
     members: dict[str, Member] = {}
     for batch in batches(found):
@@ -313,8 +338,7 @@ def _write(store: Store, name: str, found: Iterable[Candidate], *, origin: str) 
     )
     if existing := store.datasets.find(dataset.id):
         return existing
-    store.datasets.create(dataset, ordered)
-    return dataset
+    return store.datasets.create(dataset, ordered, report)
 
 
 def _with_said(member: Member, again: Example) -> Member:

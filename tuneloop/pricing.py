@@ -26,6 +26,10 @@ LOCAL_PREFIXES = ("ft:", "hf:")
 #: Names remembered; clients choose the names they ask for, so the memory has a bound.
 _REMEMBERED = 4096
 
+#: dollars for a million tokens of training, each epoch counted, as OpenAI's price list had them when its fine-tuning
+#: closed to new customers; of no price list in a package
+TRAINING_PRICES = (("gpt-4.1-nano", 1.5), ("gpt-4o-mini", 3.0), ("gpt-4.1-mini", 5.0), ("gpt-4.1", 25.0))
+
 
 class _Listed(NamedTuple):
     """A model of `genai-prices` whose price depends on the size or the time of the call."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import orjson
 
 from tuneloop import datasets, files, finetuning, methods
+from tuneloop.errors import InvalidInput
 from tuneloop.loop import Loop
-from tuneloop.protocols import Method
+from tuneloop.protocols import Method, TrainingSpec
 from tuneloop.types import Dataset, FineTuningJob, Split
 
 
@@ -50,6 +55,41 @@ def _file(loop: Loop, dataset: Dataset, split: Split, method: Method) -> str | N
         return None
     name = f"{dataset.name}-{split}.jsonl"
     return files.create(loop.store, name, "fine-tune", itertools.chain([first], lines)).id
+
+
+class Needs(NamedTuple):
+    """What a run takes on this machine."""
+
+    seconds: float
+    bytes: int
+    steps: int
+
+
+def foresee(loop: Loop, lines: Iterable[bytes], model: str | None = None) -> Needs:
+    """What tuning a model on these training rows takes with everything left to "auto": measured by a training process
+    that ends before its first step. Raises InvalidInput for rows that it cannot learn from."""
+    from tuneloop.executors.local import LocalExecutor
+
+    told: dict[str, Any] = {}
+    base = loop.base_folder(model or loop.settings.base_model)
+    with TemporaryDirectory(prefix="tuneloop-") as name:
+        folder = Path(name)
+        with (folder / "training_file.jsonl").open("wb") as file:
+            file.writelines(lines)
+        spec = TrainingSpec(
+            model=str(base), training_file=str(folder / "training_file.jsonl"), threads=loop.settings.threads
+        )
+        (folder / "spec.json").write_bytes(orjson.dumps(spec))
+
+        def hear(number: int, line: str) -> None:
+            told.update(orjson.loads(line).get("data") or {})
+
+        LocalExecutor().run(folder, asked=lambda: "cancel" if "estimated_seconds" in told else None, on_line=hear)
+        if "estimated_seconds" not in told:
+            result = folder / "result.json"
+            error = orjson.loads(result.read_bytes()).get("error") if result.is_file() else None
+            raise InvalidInput((error or {}).get("message") or "the training process ended before it could tell")
+    return Needs(told["estimated_seconds"], told["estimated_bytes"], told["total_steps"])
 
 
 @contextmanager

@@ -155,6 +155,8 @@ class Dataset:
     counts: Mapping[str, int]
     #: what became of each source row: kept, corrected, rated bad, duplicate, unusable and why
     account: Mapping[str, int]
+    #: of one that the doctor made: the bytes of the whole account, a record for each source row
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

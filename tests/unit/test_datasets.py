@@ -338,3 +338,18 @@ def test_responses_are_learnt_from_as_chats_are(sqlite_store: Store) -> None:
     function = {"name": "f", "parameters": {"type": "object"}, "strict": True}
     assert rows["log_10"].tools == [{"type": "function", "function": function}]
     assert rows["log_10"].messages[-1]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+
+
+def test_the_account_is_kept_with_it(store: Store) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "yes"}]} for n in range(12)
+    ]
+    found = [datasets.candidate(row, outcome="fixed") for row in rows] + [datasets.Candidate(None, "dropped: empty")]
+    made = datasets.write(store, "mended", found, origin="test", report=iter([b"one\n", b"two\n"]))
+    assert made.account == {"matched": 13, "fixed": 12, "dropped: empty": 1}
+    assert made.sha256 is not None and b"".join(store.datasets.blobs.read(made.sha256)) == b"one\ntwo\n"
+    assert store.datasets.get(made.id) == made
+    store.datasets.release(made.sha256)
+    assert b"".join(store.datasets.blobs.read(made.sha256)) == b"one\ntwo\n"
+    plain = datasets.write(store, "plain", found, origin="test")
+    assert plain.sha256 is None and datasets.describe(made.account).startswith("13 matched: 12 fixed")

@@ -13,6 +13,7 @@ from tuneloop import __version__
 from tuneloop.api import (
     batches,
     chats,
+    checks,
     errors,
     evals,
     files,
@@ -32,7 +33,7 @@ from tuneloop.gateway import Door, Gateway
 from tuneloop.loop import Loop
 from tuneloop.store.log_writer import LogWriter
 
-PARTS = (models, files, uploads, jobs, permissions, batches, chats, responses, graders, evals, traces, own)
+PARTS = (models, files, uploads, jobs, permissions, batches, chats, responses, graders, evals, traces, checks, own)
 
 
 def routes(loop: Loop) -> list[BaseRoute]:

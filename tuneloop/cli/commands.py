@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tuneloop.cli import costs, datasets, deployments, evaluations, jobs, logs, models, serving, webhooks
+from tuneloop.cli import checks, costs, datasets, deployments, evaluations, jobs, logs, models, serving, webhooks
 
 app = typer.Typer(
     name="tuneloop",
@@ -19,6 +19,7 @@ app = typer.Typer(
 serving.add(app)
 logs.add(app)
 datasets.add(app)
+checks.add(app)
 jobs.add(app)
 evaluations.add(app)
 deployments.add(app)

@@ -120,3 +120,4 @@ def _account(made: Dataset) -> None:
     say("  " + datasets.describe(made.account))
     for text in datasets.warnings(made):
         warn(text)
+    say(f"  `tuneloop check {made.name}` examines its rows")

@@ -178,6 +178,16 @@ def check(path: Path, method: Method, param: FilePurpose, filename: str) -> int:
     return sum(1 for _ in read(path, method, param, filename))
 
 
+def check_row(value: Mapping[str, Json], method: Method, number: int) -> None:
+    """Check one modern row. Raises InvalidData that names it as Example `number`, and the message in it."""
+    _READERS[method](value, number)
+
+
+def expected(method: Method) -> str:
+    """What a row for a method should have been, in OpenAI's words."""
+    return _EXPECTED[method]
+
+
 def method_of(row: Mapping[str, Json]) -> Method | None:
     """The method that the format of a modern row is for; None when it is in no known one."""
     if "preferred_output" in row or "non_preferred_output" in row:
@@ -323,3 +333,11 @@ def _check_no_weight(value: Mapping[str, Json], method: Method, number: int) -> 
         raise InvalidData(
             f"{_where(number)}: only rows for the method 'supervised' have a 'weight', not for {method!r}"
         )
+
+
+_READERS: Mapping[Method, Callable[[Mapping[str, Json], int], object]] = {
+    "supervised": _row,
+    "dpo": _preference,
+    "kto": _labelled,
+    "reinforcement": _prompt,
+}

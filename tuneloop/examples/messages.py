@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tuneloop.errors import InvalidData
 from tuneloop.types import Json, Message, Tool
 
+#: the code of what OpenAI takes for some of its models, and nobody here does
+NOT_TEXT = "not_text"
+_SEEN_ELSEWHERE = ("image_url", "input_audio", "file")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -16,10 +19,20 @@ def checked(messages: Json, where: str) -> list[Message]:
     """
     if not isinstance(messages, list) or not messages:
         raise InvalidData(f"{where}: 'messages' must be a list with at least one message")
-    return [_checked(message, f"{where}, message {index}") for index, message in enumerate(messages, start=1)]
+    return [checked_message(message, f"{where}, message {index}") for index, message in enumerate(messages, start=1)]
 
 
-def _checked(message: Json, where: str) -> Message:
+def complaints(messages: Json, where: str) -> Iterator[InvalidData]:
+    """What is wrong with each of the messages, where `checked` names the first only."""
+    for index, message in enumerate(messages if isinstance(messages, list) else (), start=1):
+        try:
+            checked_message(message, f"{where}, message {index}")
+        except InvalidData as error:
+            yield error
+
+
+def checked_message(message: Json, where: str) -> Message:
+    """A message by itself, as `checked` does with each."""
     if not isinstance(message, dict):
         raise InvalidData(f"{where}: expected an object, not {type(message).__name__}")
     role = message.get("role")
@@ -63,7 +76,8 @@ def _content(message: Message, where: str) -> str | list[Json] | None:
 def _part(part: Mapping[str, Json], where: str) -> Json:
     kind = part.get("type")
     if kind not in ("text", "refusal"):
-        raise InvalidData(f"{where}: content part {kind!r} is not supported, only 'text' is: models here do not see")
+        complaint = f"{where}: content part {kind!r} is not supported, only 'text' is: models here do not see"
+        raise InvalidData(complaint, code=NOT_TEXT if kind in _SEEN_ELSEWHERE else None)
     text = part.get(kind)
     if not isinstance(text, str):
         raise InvalidData(f"{where}: a content part of type {kind!r} needs {kind!r}, a text")
@@ -78,6 +92,10 @@ def tools_of(value: Mapping[str, Json], where: str) -> list[Tool]:
         function = tool.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise InvalidData(f"{where}: each of 'tools' needs a 'function' with a 'name'")
+        if not isinstance(function.get("parameters"), dict | None):
+            raise InvalidData(
+                f"{where}: 'parameters' of the tool {function['name']!r} must be a JSON schema, an object"
+            )
     if not isinstance(value.get("parallel_tool_calls", True), bool | None):
         raise InvalidData(f"{where}: 'parallel_tool_calls' must be true or false")
     return tools

@@ -42,7 +42,7 @@ class Store:
         self.logs = LogTable(database)
         self.scores = ScoreTable(database)
         self.stored = StoredTable(database)
-        self.datasets = DatasetTable(database)
+        self.datasets = DatasetTable(database, blobs)
         self.deployments = DeploymentTable(database)
         self.keys = KeyTable(database)
         self.files = FileTable(database, blobs)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import insert, select
 
 from tuneloop.errors import NotFound
+from tuneloop.store.blobs import Blobs
 from tuneloop.store.database import Database
-from tuneloop.store.nouns import NounTable
+from tuneloop.store.holders import HolderTable
 from tuneloop.store.schema import dataset_rows, datasets, examples
 from tuneloop.types import Dataset, Example, Message, Split
 
@@ -24,11 +26,11 @@ class Member(NamedTuple):
     rejected: Sequence[Message] = ()
 
 
-class DatasetTable(NounTable[Dataset]):
+class DatasetTable(HolderTable[Dataset]):
     """The datasets of one database."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, datasets, Dataset, "dataset", timed=False)
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        super().__init__(database, blobs, datasets, Dataset, "dataset", timed=False)
 
     def add_examples(self, rows: Sequence[Example]) -> None:
         """Keep the content of rows; what is known already is stored once."""
@@ -45,15 +47,24 @@ class DatasetTable(NounTable[Dataset]):
         with self.database.write() as connection:
             self.database.insert_new(connection, examples, known)
 
-    def create(self, dataset: Dataset, members: Sequence[Member]) -> None:
-        """Write a dataset and its members, whose examples are kept already: all or nothing."""
+    def create(self, dataset: Dataset, members: Sequence[Member], report: Iterable[bytes] = ()) -> Dataset:
+        """Write a dataset and its members, whose examples are kept already, with its whole account: all or nothing."""
         rows = [
             {"dataset_id": dataset.id, "position": position, **member._asdict(), "rejected": list(member.rejected)}
             for position, member in enumerate(members)
         ]
-        with self.database.write() as connection:
-            connection.execute(insert(datasets), [self.values(dataset)])
-            connection.execute(insert(dataset_rows), rows)
+        with self.blobs.stage() as staged:
+            for piece in report:
+                staged.write(piece)
+            dataset = replace(dataset, sha256=staged.sha256 if staged.size else None)
+            with self.database.write() as connection:
+                if dataset.sha256 is not None:
+                    self.database.lock(connection, staged.sha256)
+                connection.execute(insert(datasets), [self.values(dataset)])
+                connection.execute(insert(dataset_rows), rows)
+                if dataset.sha256 is not None:
+                    staged.keep()
+        return dataset
 
     def named(self, name: str) -> Dataset:
         """By name (the newest one wins) or by id. Raises NotFound."""

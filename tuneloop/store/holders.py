@@ -11,19 +11,21 @@ from tuneloop.store.blobs import Blobs, Staged
 from tuneloop.store.database import Database
 from tuneloop.store.eval_tables import eval_runs
 from tuneloop.store.nouns import NounTable
-from tuneloop.store.schema import batches, files, upload_parts
+from tuneloop.store.schema import batches, datasets, files, upload_parts
 
 T = TypeVar("T")
 
 #: whoever has bytes says so in a column `sha256`
-HOLDERS = (files, upload_parts, batches, eval_runs)
+HOLDERS = (files, upload_parts, batches, eval_runs, datasets)
 
 
 class HolderTable(NounTable[T]):
     """A noun whose `sha256` names bytes in `blobs`. Who adds and who removes the same bytes wait for each other."""
 
-    def __init__(self, database: Database, blobs: Blobs, table: Table, kind: type[T], noun: str) -> None:
-        super().__init__(database, table, kind, noun)
+    def __init__(
+        self, database: Database, blobs: Blobs, table: Table, kind: type[T], noun: str, *, timed: bool = True
+    ) -> None:
+        super().__init__(database, table, kind, noun, timed=timed)
         self.blobs = blobs
 
     def keep(self, item: T, staged: Staged) -> None:

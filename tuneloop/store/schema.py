@@ -127,7 +127,9 @@ datasets = Table(
     Column("origin", Text, nullable=False),
     Column("counts", JSON, nullable=False),
     Column("account", JSON, nullable=False),
+    Column("sha256", Text),
     Index("datasets_name", "name", "created_at"),
+    Index("datasets_bytes", "sha256"),
 )
 
 dataset_rows = Table(

@@ -123,6 +123,41 @@ class Health(TypedDict):
     version: str
 
 
+class CreateCheck(TypedDict, total=False):
+    """One of dataset, file and where, and what is done about what is found."""
+
+    dataset: str
+    file: str
+    where: str
+    into: str
+    split: str
+    leave: list[str]
+    fixes: dict[str, str]
+    length: int
+    model: str
+    estimate: bool
+    all: bool
+
+
+class Check(TypedDict):
+    """What was found: the summary, and the records of rows."""
+
+    object: Literal["check"]
+    type: Literal["summary"]
+    source: str
+    rows: int
+    kept: int
+    fixed: int
+    dropped: int
+    findings: list[dict[str, Any]]
+    overall: list[dict[str, Any]]
+    reasons: dict[str, dict[str, int]]
+    tokens: dict[str, int] | None
+    training: dict[str, Any] | None
+    dataset: dict[str, Any] | None
+    data: list[dict[str, Any]]
+
+
 _CALLS = LoggedCall | LoggedCalls | list[LoggedCall]
 _DATASET = "/v1/datasets/{name}"
 _ROWS = ("application/jsonl",)
@@ -137,6 +172,9 @@ OPERATIONS = (
     Operation("Tuneloop", "GET", "/v1/datasets", "List data sets", gives=Page[types.Dataset]),
     Operation("Tuneloop", "GET", _DATASET, "Retrieve a data set", gives=types.Dataset),
     Operation("Tuneloop", "GET", f"{_DATASET}/content", "Its rows as a training file", writes=_ROWS),
+    Operation("Tuneloop", "GET", f"{_DATASET}/account", "What became of every row it was made of", writes=_ROWS),
+    Operation("Tuneloop", "GET", f"{_DATASET}/report", "The same as a page", writes=("text/html",)),
+    Operation("Tuneloop", "POST", "/v1/checks", "Examine a data set, a file or logs", CreateCheck, Check),
     Operation("Tuneloop", "POST", "/v1/deployments", "Let a model answer under a name", Deploy, types.Deployment),
     Operation("Tuneloop", "GET", "/v1/deployments", "What answers under which name", gives=Page[types.Deployment]),
     Operation(

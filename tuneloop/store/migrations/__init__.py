@@ -62,6 +62,11 @@ def m008_webhooks(connection: Connection) -> None:
     _run_sql(connection, "m008_webhooks")
 
 
+def m009_accounts(connection: Connection) -> None:
+    """Data sets keep the whole account of the rows that they were made of."""
+    _run_sql(connection, "m009_accounts")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_initial,
     m002_preferences,
@@ -71,6 +76,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m006_evals,
     m007_traces,
     m008_webhooks,
+    m009_accounts,
 )
 
 

@@ -1,0 +1,96 @@
+"""The data set doctor over HTTP: examine what is here, make a Dataset of what is kept, read a Dataset's account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from tuneloop import datasets, doctor, fields
+from tuneloop.api import routing, shapes
+from tuneloop.checks import page
+from tuneloop.checks.treatment import LENGTH, Plan, read_plan
+from tuneloop.errors import InvalidInput, NotFound
+from tuneloop.loop import Loop
+from tuneloop.types import Dataset
+
+_SUBJECTS = ("dataset", "file", "where")
+
+
+def router(loop: Loop) -> APIRouter:
+    """The routes over one loop's parts."""
+    routes = routing.routes()
+
+    @routes.post("/checks")
+    def check(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        patient, plan = _patient(loop, body), _plan(body)
+        into = fields.typed(body.get("into"), str, "into") if body.get("into") is not None else None
+        shares = datasets.parse_shares(fields.typed(body.get("split", "80/10/10"), str, "split"))
+        report = doctor.examine(patient, plan=plan, chat=doctor.chat(loop, body.get("model")))
+        if body.get("estimate") is True:
+            report = doctor.foresee(loop, report, body.get("model"))
+        made = doctor.make_dataset(loop, report, into, shares=shares) if into is not None else None
+        return {
+            "object": "check",
+            **report.summary(),
+            "dataset": None if made is None else shapes.dataset(made, datasets.warnings(made)),
+            "data": [record for record in report.records() if body.get("all") is True or record["findings"]],
+        }
+
+    @routes.get("/datasets/{name}/account")
+    def account(name: str) -> StreamingResponse:
+        lines = _account(loop, loop.store.datasets.named(name))
+        return StreamingResponse((line + b"\n" for line in lines), media_type="application/jsonl")
+
+    @routes.get("/datasets/{name}/report")
+    def report(name: str) -> HTMLResponse:
+        *records, summary = map(orjson.loads, _account(loop, loop.store.datasets.named(name)))
+        return HTMLResponse(page.html(summary, records))
+
+    return routes
+
+
+def _patient(loop: Loop, body: Mapping[str, Any]) -> doctor.Patient:
+    given = {name: body[name] for name in _SUBJECTS if body.get(name) is not None}
+    if len(given) != 1:
+        raise InvalidInput(
+            "say what to examine: one of 'dataset', 'file' and 'where' (a filter over logs)", param="dataset"
+        )
+    [(name, value)] = given.items()
+    text = fields.typed(value, str, name)
+    if name == "dataset":
+        return doctor.of_dataset(loop, text)
+    return doctor.of_upload(loop, text) if name == "file" else doctor.of_logs(loop, text)
+
+
+def _plan(body: Mapping[str, Any]) -> Plan:
+    leave = _texts(body.get("leave", []), "leave")
+    fixes = fields.typed(body.get("fixes", {}), dict, "fixes")
+    length = fields.typed(body.get("length", LENGTH), int, "length")
+    if length < 100:
+        raise InvalidInput("'length' must be at least 100 characters", param="length")
+    return read_plan(leave, [f"{code}={fix}" for code, fix in fixes.items()], length)
+
+
+def _texts(value: Any, param: str) -> Sequence[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidInput(f"'{param}' must be a list of texts", param=param)
+    return value
+
+
+def _account(loop: Loop, dataset: Dataset) -> Iterator[bytes]:
+    """The records and the summary that a Dataset keeps."""
+    if dataset.sha256 is None:
+        raise NotFound(
+            f"dataset {dataset.name!r} was not made by the doctor, so it has no account of every row", param="name"
+        )
+    file = loop.store.datasets.blobs.open(dataset.sha256)
+
+    def lines() -> Iterator[bytes]:
+        with file:
+            yield from (line.rstrip(b"\n") for line in file)
+
+    return lines()
