@@ -190,6 +190,15 @@ def test_what_is_open(server: Running) -> None:
         assert server.client.get(path, headers={"Authorization": ""}).status_code == 200
 
 
+def test_the_documentation_needs_no_network(server: Running) -> None:
+    page = server.client.get("/docs", headers={"Authorization": ""}).text
+    assets = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(assets) == 3 and "//" not in "".join(assets)
+    for path in assets:
+        assert len(server.client.get(path, headers={"Authorization": ""}).raise_for_status().content) > 1000
+    assert server.client.get("/docs/assets/redoc.standalone.js", headers={"Authorization": ""}).status_code == 401
+
+
 def test_what_is_no_http(server: Running) -> None:
     for sent in (
         b"rubbish\r\n\r\n",

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
@@ -33,6 +34,7 @@ _ABOUT = """OpenAI's API on your own machine: gateway, log, files, fine-tuning, 
 
 Errors always have the form `{"error": {"message", "type", "param", "code"}}`. Fields that are not listed are ignored.
 """
+_ASSETS = "/docs/assets"
 _METADATA = {
     "name": "metadata",
     "in": "query",
@@ -55,7 +57,16 @@ def install(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Tuneloop")
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Tuneloop",
+            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{_ASSETS}/favicon.png",
+        )
+
+    # Swagger's own files, from a package: the page works without a network.
+    app.mount(_ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]))
 
 
 def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from tuneloop.gateway import wire
 from tuneloop.gateway.rates import RateLimit
 
 #: what may be asked without a key
-OPEN = frozenset({"/health", "/openapi.json", "/docs"})
+OPEN = frozenset(
+    {"/health", "/openapi.json", "/docs"}
+    | {f"/docs/assets/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")}
+)
 MOST_BYTES = 64 * 1024 * 1024
 #: a file of 512 MB and what multipart puts around it
 MOST_MULTIPART_BYTES = 513 * 1024 * 1024
