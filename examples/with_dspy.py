@@ -24,7 +24,7 @@ def right(ticket: dspy.Example, said: dspy.Prediction, trace: object = None) -> 
     return said.queue == ticket.queue
 
 
-optimizer = dspy.BootstrapFinetune(metric=right, train_kwargs={"n_epochs": 6, "learning_rate_multiplier": 2})
+optimizer = dspy.BootstrapFinetune(metric=right, train_kwargs={"n_epochs": 12, "learning_rate_multiplier": 2})
 tuned = optimizer.compile(student, trainset=tickets, teacher=teacher)
 
 print("tuned:", tuned.lm.model)
