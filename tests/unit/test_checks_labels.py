@@ -93,6 +93,11 @@ def test_the_list_in_the_instructions_counts() -> None:
     ]
 
 
+def test_json_is_no_label_task_though_few_values_there_be() -> None:
+    made = [desk.row(n, q, f'{{"queue": "{label}"}}') for n, (q, label) in enumerate(desk.tickets(60), 1)]
+    assert labels.tasks(desk.survey(made)) == []
+
+
 def test_free_text_is_no_label_task() -> None:
     made = [desk.row(n, q, f"Dear customer {n}, {q} We look into it.") for n, (q, _) in enumerate(desk.tickets(60), 1)]
     assert labels.tasks(desk.survey(made)) == []

@@ -25,6 +25,7 @@ _NOT_TO_US = re.compile(
     r"|\b(?:can|could|should|may|do|does|did|would|shall|must|might|will|if|when)(?:n't)?\s+"
     r"(?:i|we|he|she|they|it|one|people|my|the|a|an|this|his|her|our|your)\s+(?:\w+\s+){0,3}"
     r"|\b(?:my|his|her|our|their|the|an?)\s+\w+\s+(?:will|can|could|should|would|must|may|might)\s+"
+    r"|\b(?:my|his|her|its|our|their|the)\s+(?:\w+\s+){0,2}(?:preferences|notes|settings|terms|papers|e-?mails|signs)\s+"
     r"|\b(?:says?|said|reads?|wrote|states?|told me|told us)\b[^.]{0,12}?[:,]?\s*[\"'“‘«]?(?:please )?"
     r"|(?<!can )(?<!could )(?<!would )(?<!will )(?<!: )\byou\s+(?:always |never |just |only )?"
     r"|\b(?:makes?|made|lets?|helps?|saw|see)\s+(?:me|us|him|her|them|(?:my|the|our)\s+\w+)\s+"

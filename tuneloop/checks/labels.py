@@ -235,7 +235,14 @@ def _odds(said: Counter[str], bad: float) -> float:
 
 
 def _is_label(answer: str) -> bool:
-    return bool(answer) and len(answer) <= _LONGEST and "\n" not in answer and len(answer.split()) <= _MOST_WORDS
+    """Whether an answer has the form of a label: a few words on one line. JSON has fields, which is another matter."""
+    return (
+        bool(answer)
+        and answer[0] not in "{["
+        and len(answer) <= _LONGEST
+        and "\n" not in answer
+        and len(answer.split()) <= _MOST_WORDS
+    )
 
 
 def _characters(label: str) -> frozenset[str]:
