@@ -13,6 +13,9 @@ from tuneloop import items
 from tuneloop.errors import InvalidInput
 from tuneloop.types import Json, Message, Tool
 
+#: levels of JSON: more than any schema or row has, fewer than what recursive code (ours, an engine's) can go down
+DEEPEST = 100
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
@@ -124,6 +127,17 @@ def whole(body: bytes) -> Json:
 def error_text(body: bytes) -> str:
     """What an error answer says: OpenAI's message, else the beginning of the body."""
     return _error_message(_mapping(parse(body)).get("error")) or body[:1000].decode("utf-8", "replace")
+
+
+def is_deep(raw: bytes, value: Json) -> bool:
+    """Whether a value, which was parsed from `raw`, is nested more than DEEPEST levels deep."""
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST:
+        return False
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        inside = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
+        level = [inner for inner in inside if isinstance(inner, dict | list)]
+    return bool(level)
 
 
 def parse(body: bytes) -> Json:

@@ -17,15 +17,13 @@ import orjson
 
 from tuneloop import calls, filters
 from tuneloop.errors import InvalidInput
+from tuneloop.examples import FEW_EXAMPLES, MIN_EXAMPLES
 from tuneloop.protocols import Method
 from tuneloop.store import Store
 from tuneloop.store.batches import batches
 from tuneloop.store.datasets import Member
 from tuneloop.store.ids import canonical, content_id
 from tuneloop.types import SPLITS, Dataset, Example, Log, Message, Score, Split
-
-#: OpenAI's own minimum, and where its guide says that results start to be good
-FEWEST, FEW = 10, 50
 
 #: what becomes of rows with a thumb down
 _BAD = "rated bad"
@@ -82,7 +80,7 @@ def warnings(dataset: Dataset) -> list[str]:
     """What its owner should know before tuning on it."""
     total = sum(dataset.counts.values())
     found = []
-    if total < FEW:
+    if total < FEW_EXAMPLES:
         found.append(f"{total} examples are few: 50 to 100 good ones is where results start to be good")
     if bad := dataset.account.get(_BAD):
         found.append(f"{bad} rows are rated bad: only the method kto learns from them")
@@ -136,17 +134,18 @@ def check_enough(dataset: Dataset, rows: Iterable[Example], method: Method) -> N
     """Raises InvalidInput when a method cannot learn from these rows of a dataset, and says what to do."""
     labels = Counter(line.get("label") for row in rows for line in training_rows(row, method))
     total = sum(labels.values())
-    if total >= FEWEST and (method != "kto" or (labels[True] and labels[False])):
+    if total >= MIN_EXAMPLES and (method != "kto" or (labels[True] and labels[False])):
         return
     what = {
-        "supervised": f"{total} to imitate, but supervised needs at least {FEWEST}. "
+        "supervised": f"{total} to imitate, but supervised needs at least {MIN_EXAMPLES}. "
         "Score more calls or widen the filter",
-        "dpo": f"{total} with a correction beside the answer it corrects, but dpo needs at least {FEWEST}. "
+        "dpo": f"{total} with a correction beside the answer it corrects, but dpo needs at least {MIN_EXAMPLES}. "
         "Correct more answers (tuneloop feedback LOG --correction TEXT)",
         "reinforcement": f"{total} prompts that end with the user's message, but reinforcement needs at least "
-        f"{FEWEST}. Widen the filter",
-        "kto": f"{labels[True]} good and {labels[False]} bad answers, but kto needs at least {FEWEST}, some of each. "
-        "Rate more (tuneloop feedback LOG bad) and let the filter take both (score.rating in (good, bad) or corrected)",
+        f"{MIN_EXAMPLES}. Widen the filter",
+        "kto": f"{labels[True]} good and {labels[False]} bad answers, but kto needs at least {MIN_EXAMPLES}, some of "
+        "each. Rate more (tuneloop feedback LOG bad) and let the filter take both (score.rating in (good, bad) or "
+        "corrected)",
     }[method]
     raise InvalidInput(
         f"dataset {dataset.name!r} has among its train rows {what}, then make the dataset anew",
@@ -319,9 +318,9 @@ def write(store: Store, name: str, found: Iterable[Candidate], *, origin: str, r
                 fresh.append(example)
             account[outcome] += 1
         store.datasets.add_examples(fresh)
-    if len(members) < FEWEST:
+    if len(members) < MIN_EXAMPLES:
         raise InvalidInput(
-            f"only {len(members)} examples, but at least {FEWEST} are needed ({describe(account)}); "
+            f"only {len(members)} examples, but at least {MIN_EXAMPLES} are needed ({describe(account)}); "
             "score more calls or widen the filter",
             param="where",
             code="invalid_n_examples",

@@ -9,7 +9,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -127,10 +127,9 @@ def of_file(path: Path, name: str = "") -> Patient:
     form = FileForm()
 
     def rows() -> Iterator[Row]:
-        fresh = FileForm()
-        yield from examined.of_file(path, fresh)
-        for field in fields(FileForm):
-            setattr(form, field.name, getattr(fresh, field.name))
+        nonlocal form
+        form = FileForm()
+        yield from examined.of_file(path, form)
 
     name = name or path.name.encode("utf-8", "replace").decode()  # names on disk may be no text
     return Patient(name=name, rows=rows, about=lambda: examined.about_file(form))

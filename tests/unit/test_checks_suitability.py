@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.unit.checks_rows import survey
-from tuneloop.checks import labels, suitability
+from tuneloop.checks import labels, structure, suitability
 
 SYLLABLES = "ka lo mi ren dor vas tel nor bri hag sul pem wat jun".split()
 DICE = random.Random(3)
@@ -23,7 +23,7 @@ PLACES = [_name() for _ in range(60)]
 
 def _verdict(pairs: list[tuple[str, str]]) -> str:
     made = survey(pairs)
-    (found,) = suitability.check(made, labels.tasks(made))
+    (found,) = suitability.check(made, labels.tasks(made), structure.tasks(made))
     return found.code
 
 
@@ -62,11 +62,11 @@ def test_what_follows_from_the_question_is_a_skill(answer: Callable[[str, int], 
 def test_the_evidence_is_shown() -> None:
     made = survey([(f"Who founded {place}?", f"It was {_name()}.") for place in PLACES])
 
-    (found,) = suitability.check(made, [])
+    (found,) = suitability.check(made, [], structure.tasks(made))
 
     assert found.evidence["share"] == 1.0
     assert found.evidence["examples"][0]["row"] == 1
 
 
 def test_few_rows_are_not_judged() -> None:
-    assert not list(suitability.check(survey([("Question", "Answer")] * 29), []))
+    assert not list(suitability.check(survey([("Question", "Answer")] * 29), [], []))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from tuneloop import datasets, doctor, fields
+from tuneloop import datasets, fields
 from tuneloop.api import routing, shapes
-from tuneloop.checks import page
-from tuneloop.checks.treatment import LENGTH, Plan, read_plan
 from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.loop import Loop
 from tuneloop.types import Dataset
+
+if TYPE_CHECKING:  # imported when it is asked for: its checks bring in NumPy, and a server is to start at once
+    from tuneloop.checks.treatment import Plan
+    from tuneloop.doctor import Patient
 
 _SUBJECTS = ("dataset", "file", "where")
 
@@ -26,6 +28,8 @@ def router(loop: Loop) -> APIRouter:
 
     @routes.post("/checks")
     def check(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        from tuneloop import doctor
+
         patient, plan = _patient(loop, body), _plan(body)
         into = fields.typed(body.get("into"), str, "into") if body.get("into") is not None else None
         shares = datasets.parse_shares(fields.typed(body.get("split", "80/10/10"), str, "split"))
@@ -47,13 +51,17 @@ def router(loop: Loop) -> APIRouter:
 
     @routes.get("/datasets/{name}/report")
     def report(name: str) -> HTMLResponse:
+        from tuneloop.checks import page
+
         *records, summary = map(orjson.loads, _account(loop, loop.store.datasets.named(name)))
         return HTMLResponse(page.html(summary, records))
 
     return routes
 
 
-def _patient(loop: Loop, body: Mapping[str, Any]) -> doctor.Patient:
+def _patient(loop: Loop, body: Mapping[str, Any]) -> Patient:
+    from tuneloop import doctor
+
     given = {name: body[name] for name in _SUBJECTS if body.get(name) is not None}
     if len(given) != 1:
         raise InvalidInput(
@@ -67,6 +75,8 @@ def _patient(loop: Loop, body: Mapping[str, Any]) -> doctor.Patient:
 
 
 def _plan(body: Mapping[str, Any]) -> Plan:
+    from tuneloop.checks.treatment import LENGTH, read_plan
+
     leave = _texts(body.get("leave", []), "leave")
     fixes = fields.typed(body.get("fixes", {}), dict, "fixes")
     length = fields.typed(body.get("length", LENGTH), int, "length")

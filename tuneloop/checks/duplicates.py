@@ -238,13 +238,18 @@ def _is_whole(facts: Facts) -> bool:
     return facts.answer_length == len(facts.answer)
 
 
+def _held_out(group: Sequence[Facts]) -> Iterator[tuple[Facts, Facts]]:
+    """The rows of a group that are held out, each with the first one that is learnt; none where none is."""
+    learnt = next((facts for facts in group if facts.split == "train"), None)
+    if learnt is not None:
+        yield from ((facts, learnt) for facts in group if facts.split not in (None, "train"))
+
+
 def _leaks(group: Sequence[Facts]) -> Iterator[Finding]:
     """Rows held out that ask what is learnt."""
-    learnt = next((facts for facts in group if facts.split == "train"), None)
-    for facts in group:
-        if learnt is not None and facts.split not in (None, "train"):
-            message = f"{facts.split} row asks what train row {learnt.number} asks: {clip(learnt.question)!r}"
-            yield finding("leak", facts.number, message, of=learnt.number, of_id=learnt.id, split=facts.split)
+    for facts, learnt in _held_out(group):
+        message = f"{facts.split} row asks what train row {learnt.number} asks: {clip(learnt.question)!r}"
+        yield finding("leak", facts.number, message, of=learnt.number, of_id=learnt.id, split=facts.split)
 
 
 def _conversations(rows: Sequence[Facts]) -> Iterator[Finding]:
@@ -252,12 +257,10 @@ def _conversations(rows: Sequence[Facts]) -> Iterator[Finding]:
     begun: dict[bytes, list[Facts]] = defaultdict(list)
     for facts in rows:
         begun[facts.conversation].append(facts)
-    for group in begun.values():
-        learnt = next((facts for facts in group if facts.split == "train"), None)
-        for facts in group:
-            if learnt and facts.split not in (None, "train") and facts.turns != learnt.turns:
-                message = f"{facts.split} row is of the conversation of train row {learnt.number}"
-                yield finding("conversation_leak", facts.number, message, of=learnt.number, of_id=learnt.id)
+    for facts, learnt in (pair for group in begun.values() for pair in _held_out(group)):
+        if facts.turns != learnt.turns:
+            message = f"{facts.split} row is of the conversation of train row {learnt.number}"
+            yield finding("conversation_leak", facts.number, message, of=learnt.number, of_id=learnt.id)
 
 
 def _templates(rows: Sequence[Facts]) -> Iterator[Finding]:
@@ -266,9 +269,7 @@ def _templates(rows: Sequence[Facts]) -> Iterator[Finding]:
     for facts in rows:
         if facts.user and any(map(str.isdigit, facts.question)):
             forms[(facts.user, "".join("0" if c.isdigit() else c for c in plain(facts.question)))].append(facts)
-    for group in forms.values():
-        learnt = next((facts for facts in group if facts.split == "train"), None)
-        for facts in group:
-            if learnt and facts.split not in (None, "train") and facts.asked != learnt.asked:
-                message = f"the form of train row {learnt.number}, by the same user, with other numbers"
-                yield finding("template_leak", facts.number, message, of=learnt.number, user=facts.user)
+    for facts, learnt in (pair for group in forms.values() for pair in _held_out(group)):
+        if facts.asked != learnt.asked:
+            message = f"the form of train row {learnt.number}, by the same user, with other numbers"
+            yield finding("template_leak", facts.number, message, of=learnt.number, user=facts.user)

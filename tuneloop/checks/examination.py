@@ -118,8 +118,9 @@ def examine(
             heard("reading rows", len(made.rows))
     _count(made, batch, count)
     heard("comparing rows", len(made.rows))
-    for one in _together(survey, context):
-        _keep(made, survey, one)
+    facts_of = {facts.number: facts for facts in survey.rows}
+    for family in _together(survey, context):
+        _keep(made, facts_of, family)
     _leave_one(made)
     return made
 
@@ -143,21 +144,21 @@ def _together(survey: Survey, context: int | None) -> Iterator[Sequence[Finding]
     yield list(language.check(survey, labelled))
     yield list(obeying.check(labelled))
     yield list(labels.check(survey, labelled))
-    yield list(structure.check(structure.tasks(survey)))
+    structured = structure.tasks(survey)
+    yield list(structure.check(structured))
     yield list(doubts.check(labelled))
     yield list(duplicates.check(survey, labelled))
     yield list(balance.check(survey, labelled))
-    yield list(suitability.check(survey, labelled))
+    yield list(suitability.check(survey, labelled, structured))
 
 
-def _keep(made: Examination, survey: Survey, found: Sequence[Finding]) -> None:
-    codes: Mapping[int, Facts] = {facts.number: facts for facts in survey.rows} if found else {}
+def _keep(made: Examination, facts_of: Mapping[int, Facts], found: Sequence[Finding]) -> None:
     for one in found:
         if not one.rows:
             made.overall.append(one)
         for number in one.rows:
             made.of_row[number].append(one)
-            codes[number].codes.add(one.code)
+            facts_of[number].codes.add(one.code)
 
 
 def _leave_one(made: Examination) -> None:

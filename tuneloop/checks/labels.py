@@ -50,6 +50,7 @@ class LabelTask:
         self.rows = rows
         self.counts = counts
         self._instructions = instructions
+        self._meanings: dict[tuple[str, str | None], Meaning] = {}
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -76,8 +77,11 @@ class LabelTask:
         return all(self._is_listed(label) for label in self.known)
 
     def meaning(self, facts: Facts) -> Meaning:
-        """What a row's answer says."""
-        return self._meaning(facts.answer, facts.finish_reason)
+        """What a row's answer says. Several checks ask, and many rows say the same."""
+        key = facts.answer, facts.finish_reason
+        if key not in self._meanings:
+            self._meanings[key] = self._meaning(*key)
+        return self._meanings[key]
 
     def label(self, facts: Facts) -> str | None:
         """The known label that a row's answer names."""

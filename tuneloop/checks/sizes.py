@@ -10,10 +10,9 @@ import numpy as np
 from tuneloop.checks.findings import Finding
 from tuneloop.checks.kinds import finding
 from tuneloop.checks.survey import Facts, Survey
+from tuneloop.examples import FEW_EXAMPLES, MIN_EXAMPLES
 from tuneloop.types import SPLITS
 
-#: OpenAI's own minimum, and where its guide says that results start to be good
-FEWEST, FEW = 10, 50
 #: characters from which on a row can be a giant, and how many times the usual length makes it one
 _LONG, _TIMES, _TIMES_MOST = 1500, 10, 3
 
@@ -24,8 +23,12 @@ def check(survey: Survey, context: int | None = None) -> Iterator[Finding]:
     learnable = [facts for facts in rows if "no_answer" not in facts.codes]
     splits = Counter(facts.split for facts in learnable)
     train = splits["train"] + splits[None]
-    if train < FEW:
-        least = f"at least {FEWEST} are needed" if train < FEWEST else "50 to 100 good ones is where results are good"
+    if train < FEW_EXAMPLES:
+        least = (
+            f"at least {MIN_EXAMPLES} are needed"
+            if train < MIN_EXAMPLES
+            else "50 to 100 good ones is where results are good"
+        )
         yield finding("few_rows", (), f"{train} rows to learn from are few: {least}", train=train)
     if None not in splits and learnable:
         if missing := [split for split in SPLITS[1:] if not splits[split]]:
@@ -41,7 +44,7 @@ def check(survey: Survey, context: int | None = None) -> Iterator[Finding]:
 
 
 def _giants(rows: Sequence[Facts]) -> Iterator[Finding]:
-    if len(rows) < FEWEST:
+    if len(rows) < MIN_EXAMPLES:
         return
     for what, lengths in (
         ("question", np.array([facts.question_length for facts in rows])),

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tuneloop.checks import structure
 from tuneloop.checks.findings import Finding
 from tuneloop.checks.kinds import finding
 from tuneloop.checks.labels import LabelTask
 from tuneloop.checks.language import languages
+from tuneloop.checks.structure import JsonTask
 from tuneloop.checks.survey import Facts, Survey
 
 #: rows from which on a task can be judged
@@ -28,7 +28,7 @@ _SHARE, _FACTS, _NEARLY_ALL = 0.6, 1.5, 0.8
 _MANNER = 0.05
 
 
-def check(survey: Survey, labelled: Sequence[LabelTask]) -> Iterator[Finding]:
+def check(survey: Survey, labelled: Sequence[LabelTask], structured: Sequence[JsonTask]) -> Iterator[Finding]:
     """Advice on the task with the most rows."""
     rows = next(survey.each_task(FEWEST), None)
     if rows is None:
@@ -37,7 +37,7 @@ def check(survey: Survey, labelled: Sequence[LabelTask]) -> Iterator[Finding]:
     if task is not None:
         message = f"answers are {len(task.known)} labels: a fixed range of answers"
         yield finding("suitable", (), message, task="labels", labels=len(task.known))
-    elif any(of.rows[0][0] in rows for of in structure.tasks(survey)):
+    elif any(of.rows[0][0] in rows for of in structured):
         yield finding("suitable", (), "answers are JSON of one form: a format", task="json")
     else:
         yield from _facts(survey, rows)

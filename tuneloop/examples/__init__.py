@@ -36,6 +36,8 @@ FilePurpose = Literal["training_file", "validation_file"]
 
 #: OpenAI takes no training file with fewer rows
 MIN_EXAMPLES = 10
+#: where its guide says that results start to be good
+FEW_EXAMPLES = 50
 
 _BOM = b"\xef\xbb\xbf"
 _OLDER_KEYS = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tuneloop import fields
+from tuneloop.calls import DEEPEST, is_deep
 from tuneloop.errors import InvalidInput, TuneloopError, Unauthorized, UnsupportedMedia
 from tuneloop.protocols import Endpoint
 from tuneloop.types import Json
@@ -51,9 +52,6 @@ _NOT_ANSWERED = _HOP_BY_HOP | {
 }
 #: what a call says that others go before
 PATIENT = (b"x-tuneloop-priority", b"low")
-
-#: levels of JSON: more than any schema has, fewer than what recursive code (ours, an engine's) can go down
-_DEEPEST = 100
 
 #: version, trace, span, flags; ids of zeros are none, and later versions may add fields
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
@@ -116,17 +114,9 @@ def parse_json(raw: bytes) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"We could not parse the JSON body of your request: {error}") from error
-    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deep(value):
-        raise InvalidInput(f"The JSON body of your request is nested more than {_DEEPEST} levels deep.")
+    if is_deep(raw, value):
+        raise InvalidInput(f"The JSON body of your request is nested more than {DEEPEST} levels deep.")
     return value
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(_DEEPEST):
-        inside = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
-        level = [inner for inner in inside if isinstance(inner, dict | list)]
-    return bool(level)
 
 
 def parse_request(raw: bytes) -> dict[str, Json]:

@@ -34,15 +34,20 @@ def read(path: Path) -> Iterator[Line]:
             raise InvalidData(f"{path}: cannot be read to the end: {error}") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def opened(path: Path) -> IO[bytes]:
+    """A file to read. Raises InvalidInput when there is none, or it cannot be opened."""
     if not path.exists():
         raise InvalidInput(f"there is no file {str(path)!r}", param="file")
     if path.is_dir():
         raise InvalidInput(f"{str(path)!r} is a folder; name a JSON Lines file in it", param="file")
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise InvalidInput(f"{str(path)!r} cannot be opened: {error.strerror}", param="file") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    file = opened(path)
     if file.read(2) == b"\x1f\x8b":
         file.close()
         return cast(IO[bytes], gzip.open(path, "rb"))

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import orjson
 
+from tuneloop.calls import DEEPEST, is_deep
 from tuneloop.checks.findings import Finding
 from tuneloop.checks.kinds import finding
 from tuneloop.importers.raw_lines import LONGEST, RawLine, is_binary
 from tuneloop.types import Json
 
-#: levels of JSON: more than any row has, fewer than what recursive code can go down
-DEEPEST = 100
 #: bytes that no model reads at once
 _GIANT = 1 << 20
 _NOT_A_NUMBER = re.compile(r"-?(?:NaN|Infinity)\b")
@@ -64,7 +63,7 @@ def parse(line: RawLine, where: str) -> Parsed:
     if not isinstance(value, dict):
         hint = '; messages stand in {"messages": [...]}' if isinstance(value, list) else ""
         return wrong("unreadable", f"a JSON object {{...}} is expected, not {_TYPES[type(value)]}{hint}", begin=begin)
-    if line.raw.count(b"[") + line.raw.count(b"{") > DEEPEST and _is_deep(value):
+    if is_deep(line.raw, value):
         return wrong("unreadable", f"nested more than {DEEPEST} levels deep", begin=begin)
     return Parsed(value, tuple(_oddities(line, value, where)))
 
@@ -128,14 +127,6 @@ def _printable(begin: bytes) -> str:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
-
-
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(DEEPEST):
-        inside = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
-        level = [inner for inner in inside if isinstance(inner, dict | list)]
-    return bool(level)
 
 
 def _twice(raw: bytes, value: Json) -> list[str]:

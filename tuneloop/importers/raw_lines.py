@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from tuneloop.errors import InvalidInput
+from tuneloop.importers.lines import opened
 
 #: bytes of a line that is still looked at; a longer one is passed over and told of
 LONGEST = 64 << 20
@@ -94,9 +94,9 @@ def read(path: Path, form: FileForm) -> Iterator[RawLine]:
     values are spread over several lines, these are the values, numbered in their order.
 
     Raises InvalidInput when there is no such file; a file that breaks off (gzip) ends there, and `form` says why."""
-    with _open(path) as opened:
+    with opened(path) as packed:
         try:
-            file = _unpacked(opened, form)
+            file = _unpacked(packed, form)
             _look(file, form)
         except _BROKEN as error:
             form.error = str(error)
@@ -105,17 +105,6 @@ def read(path: Path, form: FileForm) -> Iterator[RawLine]:
             for line in _whole(_lines(_Blocks(file, form), form), form):
                 form.rows += 1
                 yield line
-
-
-def _open(path: Path) -> IO[bytes]:
-    if not path.exists():
-        raise InvalidInput(f"there is no file {str(path)!r}", param="file")
-    if path.is_dir():
-        raise InvalidInput(f"{str(path)!r} is a folder; name a JSON Lines file in it", param="file")
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise InvalidInput(f"{str(path)!r} cannot be opened: {error.strerror}", param="file") from error
 
 
 def _unpacked(file: IO[bytes], form: FileForm) -> IO[bytes]:
