@@ -91,7 +91,7 @@ def test_two_processes_may_open_a_new_database_at_once(database_url: str) -> Non
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    threads = [threading.Thread(target=open_it) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
