@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 RECIPES := .venv-recipes/.done .venv-recipes-openai2/.done examples/node_modules/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-gpu fuzz recipes check fix docs bench bench-gateway bench-training bench-doctor lock clean
+.PHONY: help demo serve test test-slow test-gpu fuzz recipes check fix docs pictures bench bench-gateway bench-training bench-doctor bench-verdict lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
@@ -52,6 +52,9 @@ fix: $(DEV)  ## format, and mend what can be mended
 docs: $(DEV)  ## write the generated pages anew
 	$(BIN)/python -m docs.generate
 
+pictures: $(DEV)  ## take the pictures of docs/ anew, from real runs; some minutes, needs Chromium
+	$(BIN)/python -m docs.verdict_picture $(ARGS)
+
 bench: bench-gateway bench-training bench-doctor  ## all benchmarks
 
 bench-gateway: $(DEV)  ## calls per second and added latency, with logging on
@@ -62,6 +65,9 @@ bench-training: $(DEV)  ## examples per second, beside the peer where it is inst
 
 bench-doctor: $(DEV)  ## what the data set doctor finds, and how fast; ARGS='--data FOLDER' for a log whose anomalies are known
 	$(BIN)/python -m bench.doctor $(ARGS)
+
+bench-verdict: $(DEV)  ## what tuning is worth on real tasks; ARGS='--data FOLDER ...'
+	$(BIN)/python -m bench.verdict $(ARGS)
 
 lock: $(DEV)  ## pin what is installed now
 	$(PIP) freeze --all --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -7,6 +7,7 @@ what is imitated (supervised), a correction beside the answer it corrects (dpo),
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,10 +71,12 @@ def import_rows(
     origin: str,
     shares: Shares = SHARES,
     split: Split | None = None,
+    held_out: Iterable[Mapping[str, Any]] = (),
 ) -> Dataset:
-    """Make a dataset of training rows in the format of any method; `split` puts them all in one split."""
+    """Make a dataset of training rows in the format of any method; `split` puts them all in one split, `held_out` are
+    rows for the test split. A held-out row that is among the others too stays there: a duplicate."""
     found = (_from_row(row, shares, split) for row in rows)
-    return write(store, name, found, origin=origin)
+    return write(store, name, itertools.chain(found, (_from_row(row, shares, "test") for row in held_out)), origin=origin)
 
 
 def warnings(dataset: Dataset) -> list[str]:

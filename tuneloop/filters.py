@@ -54,6 +54,7 @@ FIELDS: dict[str, tuple[Kind, str]] = {
     "parent_id": ("text", "the span it was made in, in hex"),
     "span_name": ("text", "a span's name"),
     "span_kind": ("text", "llm, embedding, agent, tool, chain, retriever, ...: what work a span was"),
+    "prompt": ("text", "the version of the prompt it was asked with, such as support@2"),
     "input": ("text", "text of the last user message"),
     "output": ("text", "text of the answer"),
     "text": ("text", "input or output"),

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, case
 
-from tuneloop import methods
+from tuneloop import grading, methods
 from tuneloop.errors import InvalidInput, ModelNotFound, NotFound
+from tuneloop.graders import METRICS
 from tuneloop.store import Store, schema
 from tuneloop.store.database import clean
 from tuneloop.store.ids import new_id
@@ -34,6 +35,7 @@ def create(
             f"The model {model!r} cannot be fine-tuned here; base models and tuned ones can: `tuneloop models list`",
             param="model",
         )
+    request = _with_graders(store, request)
     method, hyperparameters = methods.read(request)
     validation_file = _text(request, "validation_file")
     if "grader" in hyperparameters and validation_file is None:
@@ -65,6 +67,27 @@ def create(
         store.jobs.add_new_within(connection, job)
         store.events.add_new_within(connection, *(_event(job.id, message) for message in said))
     return job
+
+
+def _with_graders(store: Store, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request with the definitions of graders in place of their names. Raises NotFound."""
+    outer = _with_grader(store, request, "hyperparameters", "hyperparameters")
+    method = request.get("method")
+    kind = method.get("type") if isinstance(method, Mapping) else None
+    if not isinstance(method, Mapping) or not isinstance(kind, str) or not isinstance(method.get(kind), Mapping):
+        return outer
+    inner = _with_grader(store, method[kind], "hyperparameters", "hyperparameters")
+    if kind == "reinforcement":
+        inner = {**inner, "grader": grading.resolve(store, inner.get("grader"), "method.reinforcement.grader")}
+    return {**outer, "method": {**method, kind: inner}}
+
+
+def _with_grader(store: Store, holder: Mapping[str, Any], name: str, param: str) -> Mapping[str, Any]:
+    """The holder of hyperparameters, where they name a grader that is no metric with its definition."""
+    given = holder.get(name)
+    if not isinstance(given, Mapping) or given.get("grader") in (None, "auto", *METRICS):
+        return holder
+    return {**holder, name: {**given, "grader": grading.resolve(store, given["grader"], f"{param}.grader")}}
 
 
 def get(store: Store, job_id: str) -> FineTuningJob:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio.to_thread
 from filelock import FileLock, Timeout
 
-from tuneloop import finetuning, models, responses
+from tuneloop import finetuning, models, prompts, responses
 from tuneloop.engines.llama_cpp import LlamaCppEngine
 from tuneloop.engines.upstream import UpstreamEngine
-from tuneloop.errors import Unavailable
+from tuneloop.errors import NotFound, Unavailable
 from tuneloop.evals.running import Runner as EvalRunner
 from tuneloop.executors.batches import BatchRunner, Places
 from tuneloop.executors.local import LocalExecutor
@@ -26,6 +26,7 @@ from tuneloop.graders.asking import Gateway
 from tuneloop.graders.sandbox import Sandbox
 from tuneloop.model_store import KNOWN_MODELS, BaseModel, ModelStore, Progress
 from tuneloop.pricing import Prices
+from tuneloop.protocols import Instructions
 from tuneloop.settings import Settings
 from tuneloop.store import Blobs, Database, Store
 from tuneloop.store.keys import digest
@@ -112,12 +113,12 @@ class Loop:
             concurrency=max(1, self.settings.slots // 2),
         )
 
-    def gateway(self, user: str) -> Gateway:
+    def gateway(self, user: str, *, patient: bool = False) -> Gateway:
         """How graders and evals of this server ask models: through its own door, so that every call is logged, as
-        that of `user`. Raises Unavailable in a process that is no server."""
+        that of `user`; `patient` calls let others go before. Raises Unavailable in a process that is no server."""
         if self.url is None:
             raise Unavailable("models are asked by a running server: start one with `tuneloop serve`")
-        return Gateway(self.url, self.own_key, embedder=self.settings.base_model, user=user)
+        return Gateway(self.url, self.own_key, embedder=self.settings.base_model, user=user, patient=patient)
 
     def _for_training(self) -> dict[str, str]:
         """Where a run's graders ask models, as the environment of its process says it: here, if this is a server."""
@@ -247,4 +248,12 @@ class Loop:
         base = [
             Model(id=name, created_at=at, kind="base", base=name, owned_by="tuneloop") for name, at in names.items()
         ]
-        return models.catalog(self.store, base, self.settings.upstreams)
+        return models.catalog(self.store, base, self.settings.upstreams, self._instructions)
+
+    def _instructions(self, prompt: str) -> Instructions:
+        """What a Prompt tells in place of a call's own instructions; of one that was deleted since, nothing."""
+        try:
+            found = prompts.find(self.store, prompt)
+        except NotFound:
+            return Instructions(prompt=prompt, instead=lambda asked: asked)
+        return Instructions(prompt=prompt, instead=lambda asked: prompts.messages(found, asked, {}))

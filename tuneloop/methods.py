@@ -17,11 +17,15 @@ from tuneloop import graders
 from tuneloop.errors import InvalidData, InvalidInput
 from tuneloop.examples import FilePurpose, PromptRow
 from tuneloop.graders import METRICS
+from tuneloop.graders.needs import asks_model, asks_people, parts, unread
+from tuneloop.graders.reading import whole
 from tuneloop.graders.variables import missing
 from tuneloop.protocols import Effort, Method, Schedule, Tuning
 from tuneloop.types import Json
 
 METHODS: tuple[Method, ...] = get_args(Method)
+#: what a grader of epochs is told beside the answer
+JUDGED_BY = ("reference", "reference_json")
 
 #: the value as the training run wants it. Raises ValueError with words for what is allowed.
 _Reader = Callable[[Json], Json]
@@ -40,9 +44,17 @@ def read(request: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]:
     # OpenAI's older place for them is the request itself.
     given = {**_object(request, "hyperparameters"), **_object(inner or {}, "hyperparameters", f"method.{kind}")}
     if kind == "reinforcement":
-        graders.read((inner or {}).get("grader"), param="method.reinforcement.grader")
+        _check_reward((inner or {}).get("grader"))
         _object(inner or {}, "response_format")
     return cast(Method, kind), _checked(cast(Method, kind), given)
+
+
+def _check_reward(grader: Json) -> None:
+    param = "method.reinforcement.grader"
+    graders.read(grader, param=param)
+    if asks_people(grader):
+        message = f"'{param}' asks people, and the model waits for nobody: ask a model, or compute the reward"
+        raise InvalidInput(message, param=param)
 
 
 def shape(
@@ -59,16 +71,13 @@ def more(method: Mapping[str, Any] | None) -> dict[str, Json]:
         return {}
     inner = method["reinforcement"]
     given = {name: inner[name] for name in ("grader", "response_format") if inner.get(name) is not None}
-    try:
-        found: dict[str, Json] = orjson.loads(orjson.dumps(given))
-    except TypeError as error:
-        raise InvalidInput(f"'method.reinforcement': {error}", param="method.reinforcement") from None
+    found: dict[str, Json] = _json(given, "method.reinforcement")
     return found
 
 
 def check_prompt(grader: Mapping[str, Json], row: PromptRow, param: FilePurpose) -> None:
     """Raises InvalidData for a row that lacks what its grader reads."""
-    if name := missing(grader, row.item):
+    if name := next((name for part in parts(grader) if (name := missing(whole(part), row.item))), None):
         raise InvalidData(
             f"Invalid file format. Example {row.line}: the grader reads {name!r}, which this row does not have",
             param=param,
@@ -170,6 +179,31 @@ def _names(value: Json) -> list[str]:
     return list(dict.fromkeys(value))
 
 
+def _judge(value: Json) -> Json:
+    """What judges epochs: a metric's name, or a grader that compares with the reference and asks nobody."""
+    if not isinstance(value, Mapping):
+        if isinstance(value, str) and value in METRICS:
+            return value
+        raise ValueError(f"one of {', '.join(METRICS)}, a grader as JSON, or the name of one that is kept")
+    param = "hyperparameters.grader"
+    graders.read(value, param=param)
+    if asks_model(value) or asks_people(value):
+        message = "a grader of epochs cannot ask a model or people: choose one that computes, or a metric by its name"
+        raise InvalidInput(f"'{param}': {message}", param=param)
+    if name := unread(value, JUDGED_BY):
+        read = " and ".join(f"item.{known}" for known in JUDGED_BY)
+        raise InvalidInput(f"'{param}' reads 'item.{name}', but a grader of epochs has {read} alone", param=param)
+    return _json(value, param)
+
+
+def _json(value: Json, param: str) -> Json:
+    """The value as it will be read again. Raises InvalidInput when it is no JSON."""
+    try:
+        return orjson.loads(orjson.dumps(value))
+    except TypeError as error:
+        raise InvalidInput(f"'{param}': {error}", param=param) from None
+
+
 _STANDARD: Mapping[str, _Reader] = {
     "n_epochs": _whole(1, 50),
     "batch_size": _whole(1, 256),
@@ -200,7 +234,7 @@ _OURS: Mapping[str, _Reader] = {
     "patience": _whole(1, 50),
 }
 #: ours for methods whose rows have an answer to compare with
-_JUDGE: Mapping[str, _Reader] = {"grader": _one_of(*METRICS)}
+_JUDGE: Mapping[str, _Reader] = {"grader": _judge}
 _OURS_OF: Mapping[Method, Mapping[str, _Reader]] = {
     "reinforcement": {
         "beta": _number(0, 2),

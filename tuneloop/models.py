@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from tuneloop.errors import InvalidInput, ModelNotFound
-from tuneloop.protocols import Engine, Route
+from tuneloop.protocols import Engine, Instructions, Route
 from tuneloop.settings import Upstream
 from tuneloop.store import Store, schema
 from tuneloop.store.database import clean
@@ -26,22 +26,27 @@ class Catalog:
     base: Mapping[str, Model] = field(default_factory=dict)
     tuned: Mapping[str, Model] = field(default_factory=dict)
     upstream: Mapping[str, Model] = field(default_factory=dict)
-    #: alias -> the model that answers under it
+    #: alias -> the model that answers under it, and what it is told in place of the callers' instructions, if anything
     aliases: Mapping[str, str] = field(default_factory=dict)
+    instructions: Mapping[str, Instructions] = field(default_factory=dict)
 
     def find(self, name: str) -> Model | None:
         """The model with this name; aliases are no models."""
         return self.tuned.get(name) or self.base.get(name) or self.upstream.get(name)
 
 
-def catalog(store: Store, base: Sequence[Model], upstreams: Sequence[Upstream]) -> Catalog:
-    """What there is now: base models of the model store, tuned ones, and upstream names without wild cards."""
+def catalog(
+    store: Store, base: Sequence[Model], upstreams: Sequence[Upstream], told: Callable[[str], Instructions]
+) -> Catalog:
+    """What there is now: base models of the model store, tuned ones, and upstream names without wild cards. `told`
+    makes instructions of what names a Prompt."""
     named = [upstream_model(u, name) for u in upstreams for name in u.models if not set("*?[") & set(name)]
     return Catalog(
         base={model.id: model for model in base},
         tuned={model.id: model for model in store.models.all()},
         upstream={model.id: model for model in named},
         aliases=store.deployments.live(),
+        instructions={alias: told(prompt) for alias, prompt in store.deployments.prompts().items()},
     )
 
 
@@ -124,11 +129,12 @@ class Routes:
         """The model that answers as `name` and its engine. Raises ModelNotFound."""
         catalog = self.catalog()
         target = catalog.aliases.get(name, name)
+        told = catalog.instructions.get(name)
         if model := catalog.tuned.get(target) or catalog.base.get(target):
-            return Route(model=model, engine=self._local)
+            return Route(model=model, engine=self._local, instructions=told)
         for upstream, engine in self._upstreams:
             if upstream.serves(target):
-                return Route(model=upstream_model(upstream, target), engine=engine)
+                return Route(model=upstream_model(upstream, target), engine=engine, instructions=told)
         raise ModelNotFound(
             f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists what there is; "
             "names of an upstream are given in settings.toml.",

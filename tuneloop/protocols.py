@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tuneloop.types import Json, Log, Model
+from tuneloop.types import Json, Log, Message, Model
 
 Auto = Literal["auto"]
 Method = Literal["supervised", "dpo", "kto", "reinforcement"]
@@ -19,6 +19,9 @@ Effort = Literal["default", "low", "medium", "high"]
 Asked = Literal["pause", "cancel"]
 #: prices a call: (provider, model, prompt tokens, completion tokens) -> dollars, or None when there is no price
 Cost = Callable[[str | None, str, int, int], float | None]
+#: fills a prompt into a call that names one: (request, path) -> the request without `prompt` and the version's name, or
+#: None where the call goes on as it is
+Expand = Callable[[Mapping[str, Json], str], tuple[dict[str, Json], str] | None]
 
 
 class Dialect(Protocol):
@@ -82,11 +85,21 @@ class Memory(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Instructions:
+    """A Prompt that takes the place of the instructions in a call: what names it, and what it makes of messages."""
+
+    prompt: str
+    instead: Callable[[Sequence[Message]], Sequence[Message]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """What answers under a name, and the engine that knows where."""
 
     model: Model
     engine: Engine
+    #: of a deployment whose model knows the callers' instructions by heart
+    instructions: Instructions | None = None
 
 
 class Router(Protocol):
@@ -145,9 +158,9 @@ class TrainingSpec:
     weight_decay: float = 0.0
     #: epochs without a better validation result after which the run ends; None goes through all
     patience: int | None = None
-    #: name of a grader ("exact_match"): the epoch whose answers to the validation rows it scores highest is kept, in
-    #: place of the one with the lowest loss
-    grader: str | None = None
+    #: name of a metric ("exact_match") or a grader's JSON: the epoch whose answers to the validation rows it scores
+    #: highest is kept, in place of the one with the lowest loss
+    grader: str | Mapping[str, Json] | None = None
     #: from here to max_completion_tokens only reinforcement: OpenAI's JSON of the grader whose grades are the rewards
     reward: Mapping[str, Json] | None = None
     #: factor on the number of answers that are drawn to each prompt

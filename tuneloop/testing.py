@@ -1,4 +1,5 @@
-"""Fakes for the tests of whoever builds on Tuneloop: an OpenAI-compatible server whose answers are scripted."""
+"""Fakes for the tests of whoever builds on Tuneloop: an OpenAI-compatible server whose answers are scripted; a judge, a
+cache and people for graders."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 import uvicorn
 
+from tuneloop.graders.human import Question
 from tuneloop.types import Json
 
 Scope = MutableMapping[str, Any]
@@ -58,7 +60,8 @@ class Received:
 class UpstreamFake:
     """An OpenAI-compatible upstream on a free port of 127.0.0.1, for as long as its `with` block lasts.
 
-    It gives the answers that were `enqueue`d, one a call, and then the default one; `requests` has what it was asked,
+    It gives the answers that were `enqueue`d, one a call, and then the default one (or what the default makes of the
+    request's JSON); `requests` has what it was asked,
     and `cancelled` counts calls whose client hung up.
 
         with UpstreamFake() as upstream:
@@ -66,7 +69,7 @@ class UpstreamFake:
             client = OpenAI(base_url=upstream.base_url, api_key="any")
     """
 
-    def __init__(self, default: Answer | None = None) -> None:
+    def __init__(self, default: Answer | Callable[[Json], Answer] | None = None) -> None:
         self.default = default or Answer()
         self.requests: list[Received] = []
         self.cancelled = 0
@@ -106,8 +109,10 @@ class UpstreamFake:
         body = await _read(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self.requests.append(Received(path=scope["path"], headers=headers, body=body))
-        answer = self._answers.popleft() if self._answers else self.default
-        speaking = asyncio.create_task(_speak(answer, orjson.loads(body or b"{}"), send))
+        asked = orjson.loads(body or b"{}")
+        default = self.default if isinstance(self.default, Answer) else self.default(asked)
+        answer = self._answers.popleft() if self._answers else default
+        speaking = asyncio.create_task(_speak(answer, asked, send))
         hanging_up = asyncio.create_task(_hung_up(receive))
         await asyncio.wait({speaking, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
         if speaking.done():
@@ -116,6 +121,51 @@ class UpstreamFake:
         else:
             self.cancelled += 1
             speaking.cancel()
+
+
+class JudgeFake:
+    """What graders ask models by: says these things, one a call, the last one for ever after; what is an error is
+    raised. `bodies` has what it was asked."""
+
+    def __init__(self, *said: str | Exception) -> None:
+        self.said = said
+        self.bodies: list[Mapping[str, Any]] = []
+
+    def __call__(self, path: str, body: Mapping[str, Json]) -> Mapping[str, Any]:
+        said = self.said[min(len(self.bodies), len(self.said) - 1)]
+        self.bodies.append(body)
+        if isinstance(said, Exception):
+            raise said
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        return {"model": body.get("model"), "choices": [choice], "usage": usage}
+
+
+class CacheFake:
+    """Keeps results of graders in memory; `results` has them by key."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, Mapping[str, Json]] = {}
+
+    def get(self, key: str) -> Mapping[str, Json] | None:
+        """What was put under a key, or None."""
+        return self.results.get(key)
+
+    def put(self, key: str, result: Mapping[str, Json]) -> None:
+        """Keep a result."""
+        self.results.setdefault(key, result)
+
+
+class PeopleFake:
+    """People who say the same of everything, or nothing; `questions` has what they were asked."""
+
+    def __init__(self, says: float | None = None) -> None:
+        self.says = says
+        self.questions: list[Question] = []
+
+    def __call__(self, question: Question) -> float | None:
+        self.questions.append(question)
+        return self.says
 
 
 async def _read(receive: Receive) -> bytes:

@@ -80,6 +80,8 @@ class Log:
     span_name: str | None = None
     span_kind: str | None = None
     attributes: Mapping[str, Json] | None = None
+    #: the version of the Prompt it was asked with ("support@2")
+    prompt: str | None = None
     #: text of the last user message, and of the answer: for search and lists
     input_text: str = ""
     output_text: str = ""
@@ -337,16 +339,23 @@ class Deployment:
     model: str
     created_at: float
     note: str | None = None
+    #: the Prompt ("support-short@1") that takes the place of the callers' instructions
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """Arms compared on the same held-out rows; `report` has the table and the intervals."""
+    """Arms compared on the same held-out rows; `report` has the table, the intervals and the verdict."""
 
     id: str
     created_at: float
     dataset_id: str
+    #: empty until it is completed
     report: Mapping[str, Json]
+    #: "running" also of one that was killed: the same again goes on with it
+    status: Literal["running", "completed"] = "completed"
+    #: hash of what it compares, and how
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -128,7 +128,7 @@ def test_from_logs_to_a_dataset_to_a_comparison(server: Server, tuned: str, tmp_
     made = server.run("datasets", "create", "codes", "--where", "metadata.batch = codes", "--split", "50/0/50")
     assert "12 duplicate" in made and "50 to 100 good ones" in made
     report = tmp_path / "report.json"
-    said = server.run("evaluate", "codes", tuned, "--shots", "2", "--json", str(report))
+    said = server.run("evaluate", "codes", tuned, "--shots", "2", "--report", str(report))
     assert "held-out rows" in said and "\ntuned " in said
     arms = {arm["name"]: arm for arm in json.loads(report.read_text())["arms"]}
     assert set(arms) == {"prompted", "2 examples", "tuned"}

@@ -84,6 +84,13 @@ def _stock(server: Running) -> dict[str, Any]:
     rows = [{"messages": [{"role": "user", "content": f"q{i}"}, ROW["messages"][1]]} for i in range(12)]
     made("/logs", rows)
     made("/datasets", {"name": "set", "split": "100/0/0"})
+    made("/prompts", {"name": "set", "messages": [{"role": "user", "content": "{{input}}"}], "model": "fake"})
+    for path, body in (
+        ("/graders", {"name": "set", "definition": {"type": "human", "range": [0, 1]}}),
+        ("/graders/set/monitor", {"where": "model = other"}),
+        ("/fine_tuning/alpha/graders/run", {"grader": "set", "model_sample": "x"}),
+    ):
+        made(path, body)
     made("/deployments", {"alias": "live", "model": "fake"})
     file, log_id = upload("fine-tune", ROW), made("/logs", {**ROW, "metadata": {"id": "1"}})
     made("/feedback", {"log_id": log_id, "value": "good"})
@@ -124,6 +131,7 @@ def _stock(server: Running) -> dict[str, Any]:
         "data_source": data_source,
         "messages": CALL["messages"],
         "grader": GRADER,
+        "definition": GRADER,
         "method": {"type": "supervised"},
         **batch,
         **upload_fields,
@@ -154,7 +162,7 @@ def test_every_route(stocked: Stocked, operation: Operation) -> None:
 def _known(stocked: Stocked, operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
     """What there is in place of what was made up."""
     model = BASE if operation.path.endswith("/jobs") else "fake" if operation.method == "POST" else TUNED
-    name = "set" if "/datasets" in operation.path else model
+    name = "set" if "/datasets" in operation.path or "/prompts" in operation.path else model
     known = {**stocked.known, "model": TUNED if operation.group == "Fine-tuning" and "{" in operation.path else model}
     return {key: value for key, value in {**known, "name": name}.items() if key in given}
 

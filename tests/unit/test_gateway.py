@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.unit.gateway_server import CHAT, MESSAGES, Running, logged, running, upstream_route
+from tuneloop.protocols import Instructions
 from tuneloop.store.database import Database
 from tuneloop.store.log_writer import LogWriter
 from tuneloop.testing import Answer, UpstreamFake
 from tuneloop.types import Log
 
+SHORT = Instructions(prompt="short@1", instead=lambda asked: [{"role": "system", "content": "Short."}, *asked[-1:]])
 CALL: dict[str, Any] = {"model": "mock", "messages": MESSAGES}
 
 
@@ -48,6 +51,7 @@ async def gateway(upstream: UpstreamFake, writer: LogWriter) -> AsyncIterator[Ru
         "mock": upstream_route("mock", upstream.base_url),
         "alias": upstream_route("mock", upstream.base_url),
         "down": upstream_route("down", "http://127.0.0.1:9/v1"),
+        "taught": replace(upstream_route("mock", upstream.base_url), instructions=SHORT),
     }
     async with running(routes, writer) as started:
         yield started
@@ -59,6 +63,18 @@ async def _error(response: aiohttp.ClientResponse) -> dict[str, Any]:
     error = (await response.json())["error"]
     assert set(error) == {"message", "type", "param", "code"}
     return dict(error)
+
+
+async def test_a_model_that_knows_the_instructions_is_told_short_ones_and_the_log_has_the_long(
+    gateway: Running, upstream: UpstreamFake, database: Database
+) -> None:
+    raw = json.dumps({"model": "taught", "messages": [{"role": "system", "content": "Long."}, *MESSAGES], "n": 1})
+    async with gateway.client.post(CHAT, data=raw) as response:
+        assert response.status == 200
+    (log,) = await logged(database)
+    sent = upstream.requests[0].json
+    assert sent["messages"] == [{"role": "system", "content": "Short."}, MESSAGES[-1]] and sent["n"] == 1
+    assert (log.request, log.prompt) == (raw.encode(), "short@1")
 
 
 async def test_whole_answer_passes_untouched_and_is_logged(

@@ -175,3 +175,23 @@ def test_the_graders_follow_from_the_references(references: list[str], primary: 
 def test_normal_is_idempotent_on_labels() -> None:
     for label in ["Card_Arrival", "-1", "c++", "out of scope", "ÄRGER", "🙂"]:
         assert normal(normal(label)) == normal(label)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "score"),
+    [
+        ("select  Name\nfrom T where X = 'Ann';", "SELECT name FROM t WHERE x='Ann'", 1),
+        ("SELECT name FROM t WHERE x = 'ann'", "SELECT name FROM t WHERE x = 'Ann'", 0),
+        ('SELECT "Name" FROM t', 'SELECT "name" FROM t', 0),
+        ("SELECT a FROM t WHERE b >= 1;", "SELECT a FROM t WHERE b > = 1;", 0),
+        ("SELECT 'it''s; ok' FROM t", "select 'it''s; ok' from t ; ", 1),
+        ("I cannot do that", "SELECT 1", 0),
+    ],
+)
+def test_queries_are_compared_as_sql(answer: str, reference: str, score: float) -> None:
+    assert METRICS["sql_match"].grade(answer, reference) == score
+
+
+def test_queries_are_graded_as_sql() -> None:
+    assert pick([f"SELECT a FROM t WHERE b = {n};" for n in range(20)]).primary.name == "sql_match"
+    assert pick([f"With rain number {n} comes the sea." for n in range(9)] + ["Hello."]).primary.name == "chrf"

@@ -393,7 +393,7 @@ def without(grader: Mapping[str, Json], name: str) -> dict[str, Json]:
         ([], ""),
         ("x", ""),
         ({}, ".type"),
-        ({**CHECK, "type": "regex"}, ".type"),
+        ({**CHECK, "type": "regexp"}, ".type"),
         ({**CHECK, "type": 5}, ".type"),
         (without(CHECK, "name"), ".name"),
         ({**CHECK, "name": ""}, ".name"),

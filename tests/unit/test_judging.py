@@ -23,6 +23,7 @@ from tuneloop.training.records import EventLog
 from tuneloop.training.rows import read_units
 from tuneloop.training.tree import TokenRow, Unit
 from tuneloop.training.weights import Adapter
+from tuneloop.types import Json
 
 QUESTIONS = {"red or green": "red", "up or down": "down", "yes or no": '{"yes": 1}'}
 
@@ -59,7 +60,7 @@ def learnt(model: Path, tmp_path: Path) -> tuple[Learner, list[TokenRow]]:
     return learner, known
 
 
-def judge_of(grader: str, units: Sequence[Unit], learner: Learner, model: Path, folder: Path) -> Judge:
+def judge_of(grader: Json, units: Sequence[Unit], learner: Learner, model: Path, folder: Path) -> Judge:
     return make_judge(grader, load_chat(model), units, learner, seed=0, events=EventLog(folder / "events.jsonl"))
 
 
@@ -159,3 +160,42 @@ def test_answers_are_graded_as_they_are_served(model: Path, tmp_path: Path, writ
     chat = load_chat(model)
     (row,) = rows(chat, tmp_path, {"x": written})
     assert answer_text(chat, row.tokens[row.weights != 0].tolist()) == text
+
+
+SAME = {
+    "type": "python",
+    "name": "py",
+    "source": "def grade(sample, item): return sample['output_text'] == item['reference']",
+}
+GRADERS: list[Json] = [
+    {"type": "label", "name": "label"},
+    {"type": "string_check", "name": "s", "operation": "eq", "input": "{{sample.output_text}}"}
+    | {"reference": "{{item.reference}}"},
+    {"type": "multi", "name": "m", "graders": {"a": {"type": "label", "name": "l"}}, "calculate_output": "a"},
+    SAME,
+]
+
+
+@pytest.mark.parametrize("grader", GRADERS, ids=lambda grader: grader["type"])
+def test_a_grader_judges_as_a_metric_does(
+    grader: Json, learnt: tuple[Learner, list[TokenRow]], model: Path, tmp_path: Path
+) -> None:
+    learner, known = learnt
+    assert judge_of(grader, known, learner, model, tmp_path)() == 1
+    assert said(tmp_path)[0]["data"] == {"grader": grader["name"], "judged_rows": 3}
+
+
+def test_a_grader_reads_the_fields_of_a_reference(
+    learnt: tuple[Learner, list[TokenRow]], model: Path, tmp_path: Path
+) -> None:
+    learner, known = learnt
+    field = {"type": "regex", "name": "r", "pattern": "{{item.reference_json.yes}}"}
+    assert judge_of(field, known, learner, model, tmp_path)() == pytest.approx(1 / 3)
+    assert "there is no 'item.reference_json.yes'" in said(tmp_path)[-1]["message"]
+
+
+def test_a_grader_that_can_grade_no_reference_is_refused(
+    learnt: tuple[Learner, list[TokenRow]], model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="can grade no answer of the validation file"):
+        judge_of({"type": "sql", "name": "s", "setup": "CREATE TABL"}, learnt[1], learnt[0], model, tmp_path)

@@ -112,7 +112,7 @@ def test_price_per_thousand_is_read_exactly(input_side: float, output_side: floa
     assert line.cost_per_call == float(input_side)
 
 
-@pytest.mark.parametrize("text", ["", "0.012", "1/2/3", "a/1", "1/", "-1/2", "nan/1", "inf/1"])
+@pytest.mark.parametrize("text", ["", "0.012", "1/2/3", "a/1", "1/", "-1/2", "nan/1", "inf/1", "1e400/1", "1/1e6"])
 def test_bad_prices_say_what_is_wrong(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_price(text)
@@ -124,7 +124,7 @@ def test_machine_price_from_throughput() -> None:
     assert price.input == pytest.approx(0.1)
     assert price.output == pytest.approx(1.0)
     assert machine_price(0.36, 100.0).input == pytest.approx(1.0)
-    for bad in [(-1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0)]:
+    for bad in [(-1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (float("inf"), 1.0, 1.0)]:
         with pytest.raises(InvalidInput):
             machine_price(*bad)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.jobs import create, run, succeed
 from tuneloop import deployments, files, finetuning, models, permissions, scores
 from tuneloop.errors import InvalidInput, ModelNotFound, NotFound
-from tuneloop.protocols import Endpoint
+from tuneloop.protocols import Endpoint, Instructions
 from tuneloop.settings import Upstream
 from tuneloop.store import Store
 from tuneloop.types import Log, Model
@@ -116,7 +116,26 @@ class Nowhere:
 def make_routes(store: Store) -> models.Routes:
     base = Model(id="base", created_at=0.0, kind="base", base="base", owned_by="tuneloop")
     upstream = Upstream(name="up", base_url="http://x/v1", models=("gpt-*", "exact"))
-    return models.Routes(store, lambda: models.catalog(store, [base], [upstream]), Nowhere(), [(upstream, Nowhere())])
+    return models.Routes(
+        store, lambda: models.catalog(store, [base], [upstream], told), Nowhere(), [(upstream, Nowhere())]
+    )
+
+
+def told(prompt: str) -> Instructions:
+    return Instructions(prompt=prompt, instead=lambda asked: asked)
+
+
+def test_a_deployment_has_instructions_and_rolling_back_brings_them_back(sqlite_store: Store) -> None:
+    routes = make_routes(sqlite_store)
+    for model, prompt in (("base", "short@1"), ("exact", None)):
+        deployments.deploy(sqlite_store, "desk", model, exists=lambda _: True, prompt=prompt)
+    routes.forget()
+    assert routes.route("desk").instructions is None
+    assert deployments.rollback(sqlite_store, "desk").prompt == "short@1"
+    routes.forget()
+    instructions = routes.route("desk").instructions
+    assert instructions is not None and instructions.prompt == "short@1"
+    assert routes.route("base").instructions is None
 
 
 def test_routes(sqlite_store: Store) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from tuneloop import __version__
+from tuneloop import prompts as prompt_versions
 from tuneloop.api import (
     batches,
     chats,
     checks,
     errors,
     evals,
+    evaluations,
     files,
     graders,
     jobs,
@@ -23,17 +26,35 @@ from tuneloop.api import (
     openapi,
     own,
     permissions,
+    prompts,
     responses,
     traces,
     uploads,
 )
 from tuneloop.api.sweeping import swept
 from tuneloop.executors.deliveries import delivered
+from tuneloop.executors.monitoring import monitored
 from tuneloop.gateway import Door, Gateway
 from tuneloop.loop import Loop
 from tuneloop.store.log_writer import LogWriter
 
-PARTS = (models, files, uploads, jobs, permissions, batches, chats, responses, graders, evals, traces, checks, own)
+PARTS = (
+    models,
+    files,
+    uploads,
+    jobs,
+    permissions,
+    batches,
+    chats,
+    responses,
+    graders,
+    evals,
+    evaluations,
+    traces,
+    checks,
+    prompts,
+    own,
+)
 
 
 def routes(loop: Loop) -> list[BaseRoute]:
@@ -63,12 +84,18 @@ def build(loop: Loop, recorder: LogWriter) -> Gateway:
         recorder=recorder,
         cost=loop.prices.cost,
         fallback=app,
+        expand=partial(prompt_versions.expand, loop.store),
         organization=loop.settings.organization,
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with swept(loop.store), delivered(loop.store, loop.settings.webhooks):
+        monitors = monitored(
+            loop.store,
+            lambda: loop.gateway("monitors", patient=True),
+            lambda: loop.local.urgent if "local" in loop.__dict__ else 0,
+        )
+        async with swept(loop.store), delivered(loop.store, loop.settings.webhooks), monitors:
             yield
         await gateway.aclose()
         await loop.aclose()

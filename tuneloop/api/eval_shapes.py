@@ -26,6 +26,7 @@ def graded(item: Graded) -> dict[str, Any]:
             "scores": dict(item.sub_rewards),
             "token_usage": sum(used.total_tokens for used in item.usage.values()) if item.usage else None,
             "sampled_model_name": item.model,
+            "notes": dict(item.notes),
         },
         "model_grader_token_usage_per_model": {model: used.tokens for model, used in item.usage.items()},
     }

@@ -1,4 +1,4 @@
-"""Tuneloop's own routes: logs, feedback, datasets, evaluations and deployments."""
+"""Tuneloop's own routes: logs, feedback, datasets and deployments."""
 
 from __future__ import annotations
 
@@ -136,8 +136,15 @@ def _deployments(routes: APIRouter, loop: Loop) -> None:
         alias, model, note = body.get("alias"), body.get("model"), body.get("note")
         if not isinstance(alias, str) or not isinstance(model, str):
             raise InvalidInput("give 'alias' and 'model' as texts", param="alias")
+        if (evaluation := body.get("evaluation")) is not None:
+            deployments.check_verdict(store.evaluations.get(str(evaluation), param="evaluation"), model)
         made = deployments.deploy(
-            store, alias, model, exists=loop.routes.exists, note=None if note is None else str(note)
+            store,
+            alias,
+            model,
+            exists=loop.routes.exists,
+            note=None if note is None else str(note),
+            prompt=_told(loop, model, body.get("prompt")),
         )
         loop.routes.forget()
         return shapes.deployment(made)
@@ -153,21 +160,10 @@ def _deployments(routes: APIRouter, loop: Loop) -> None:
         loop.routes.forget()
         return shapes.deployment(made)
 
-    @routes.get("/evaluations")
-    def list_evaluations(limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
-        found, more = store.evaluations.page(limit=limit, after=after)
-        return shapes.page(found, more, _evaluation)
 
-    @routes.get("/evaluations/{evaluation_id}")
-    def retrieve_evaluation(evaluation_id: str) -> dict[str, Any]:
-        return _evaluation(store.evaluations.get(evaluation_id))
+def _told(loop: Loop, model: str, prompt: Any) -> str | None:
+    from tuneloop import comparing
 
-
-def _evaluation(item: Any) -> dict[str, Any]:
-    return {
-        "object": "evaluation",
-        "id": item.id,
-        "created_at": item.created_at,
-        "dataset_id": item.dataset_id,
-        "report": item.report,
-    }
+    if prompt is not None and not isinstance(prompt, str):
+        raise InvalidInput("'prompt' names a Prompt (support-short@1), or is \"\" for none", param="prompt")
+    return comparing.told(loop, model, prompt)

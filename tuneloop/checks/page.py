@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
+
+from tuneloop.pages import document, text
 
 #: rows that are listed; the account as JSON Lines has all of them
 _LISTED = 2000
 
 _STYLE = """
-:root { color-scheme: light dark; --text: #1d2430; --dim: #667085; --line: #e4e7ec; --back: #fff; --soft: #f7f8fa;
-        --error: #b42318; --warning: #8a5a00; --advice: #175cd3; --good: #067647; }
-@media (prefers-color-scheme: dark) { :root { --text: #e6e9ef; --dim: #98a2b3; --line: #2c3440; --back: #12161c;
-        --soft: #1a2029; --error: #f97066; --warning: #fdb022; --advice: #84adff; --good: #47cd89; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); margin: 0 auto;
-       max-width: 62rem; padding: 2.5rem 1.25rem 5rem; }
-h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 1rem; }
-h3 { font-size: 1rem; margin: 0; }
-p { margin: .25rem 0; } .dim { color: var(--dim); }
 .bar { display: flex; height: .75rem; border-radius: .375rem; overflow: hidden; margin: 1.25rem 0 .75rem; }
 .bar span { min-width: 2px; } .kept { background: var(--good); } .fixed { background: var(--warning); }
 .dropped { background: var(--error); }
@@ -28,15 +18,10 @@ p { margin: .25rem 0; } .dim { color: var(--dim); }
 .counts i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem; }
 .kind { border-top: 1px solid var(--line); padding: 1rem 0; display: grid; gap: .25rem 1.5rem;
         grid-template-columns: 6rem 1fr; }
-.kind > div { min-width: 0; } .error { color: var(--error); } .warning { color: var(--warning); }
-.advice { color: var(--advice); }
+.kind > div { min-width: 0; }
 .kind ul { margin: .5rem 0 0; padding: 0; list-style: none; }
 .kind li { background: var(--soft); border-radius: .375rem;
         padding: .35rem .6rem; margin: .25rem 0; font-size: .875rem; overflow-wrap: anywhere; }
-code { font: .875em ui-monospace, monospace; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; } th { text-align: left; color: var(--dim); }
-th, td { border-top: 1px solid var(--line); padding: .45rem .6rem .45rem 0; vertical-align: top; }
-td { overflow-wrap: anywhere; }
 td:first-child { font-variant-numeric: tabular-nums; } .scroll { overflow-x: auto; }
 @media (max-width: 40rem) { .kind { grid-template-columns: 1fr; } }
 """
@@ -44,12 +29,9 @@ td:first-child { font-variant-numeric: tabular-nums; } .scroll { overflow-x: aut
 
 def html(summary: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> str:
     """The page of an account: its summary and the record of each row (as tuneloop.doctor gives them)."""
-    name = escape(str(summary["source"]))
+    name = str(summary["source"])
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        f"<title>{name}: examination</title><style>{_STYLE}</style></head><body><main>",
-        f"<h1>{name}</h1>",
+        f"<h1>{text(name)}</h1>",
         _counts(summary),
         "<h2>What to mend first</h2>",
         *(
@@ -57,20 +39,19 @@ def html(summary: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> st
             or ["<p>Nothing was found that speaks against training on it.</p>"]
         ),
         *_rows(records),
-        "</main></body></html>",
     ]
-    return "\n".join(parts)
+    return document(f"{name}: examination", "\n".join(parts), _STYLE)
 
 
 def _counts(summary: Mapping[str, Any]) -> str:
     total = summary["rows"]
     said = {"kept": "are fine as they are", "fixed": "can be fixed", "dropped": "would be dropped"}
     bar = "".join(f'<span class="{key}" style="flex:{summary[key]}"></span>' for key in said if summary[key] and total)
-    items = "".join(f'<span><i class="{key}"></i><b>{summary[key]:,}</b> {text}</span>' for key, text in said.items())
+    items = "".join(f'<span><i class="{key}"></i><b>{summary[key]:,}</b> {what}</span>' for key, what in said.items())
     tokens = summary.get("tokens")
-    size = f"<p class=dim>{tokens['total']:,} tokens, of which {tokens['learnt']:,} are learnt.</p>" if tokens else ""
+    size = f'<p class="dim">{tokens["total"]:,} tokens, of which {tokens["learnt"]:,} are learnt.</p>' if tokens else ""
     return (
-        f"<p class=dim>{total:,} rows examined. Every one of them is in exactly one of three groups.</p>"
+        f'<p class="dim">{total:,} rows examined. Every one of them is in exactly one of three groups.</p>'
         f'<div class="bar" role="img" aria-label="{summary["kept"]} kept, {summary["fixed"]} fixed, '
         f'{summary["dropped"]} dropped">{bar}</div><div class="counts">{items}</div>{size}'
     )
@@ -78,12 +59,12 @@ def _counts(summary: Mapping[str, Any]) -> str:
 
 def _kind(kind: Mapping[str, Any]) -> str:
     rows = f"{kind['rows']:,} row{'s' if kind['rows'] != 1 else ''}" if kind["rows"] else "all rows"
-    seen = "".join(f"<li>{escape(message)}</li>" for message in kind["messages"])
+    seen = "".join(f"<li>{text(message)}</li>" for message in kind["messages"])
     fix = f"<p>Fix: <code>{'</code> or <code>'.join(kind['fixes'])}</code></p>" if kind["fixes"] else ""
     return (
-        f'<section class="kind"><div class="{kind["severity"]}">{kind["severity"]}<p class=dim>{rows}</p></div>'
-        f"<div><h3>{escape(kind['title'])} <code class=dim>{kind['code']}</code></h3>"
-        f"<p>{escape(kind['why'])}</p>{fix}<ul>{seen}</ul></div></section>"
+        f'<section class="kind"><div class="{kind["severity"]}">{kind["severity"]}<p class="dim">{rows}</p></div>'
+        f'<div><h3>{text(kind["title"])} <code class="dim">{kind["code"]}</code></h3>'
+        f"<p>{text(kind['why'])}</p>{fix}<ul>{seen}</ul></div></section>"
     )
 
 
@@ -97,18 +78,18 @@ def _rows(records: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         if len(listed) == _LISTED:
             more += 1
             continue
-        said = "<br>".join(escape(one["message"]) for one in record["findings"])
-        done = escape(", ".join((*record["fixes"],)))
+        said = "<br/>".join(text(one["message"]) for one in record["findings"])
+        done = text(", ".join((*record["fixes"],)))
         listed.append(
-            f"<tr><td>{record['number']}</td><td>{escape(str(record['id']))}</td>"
-            f"<td class={'error' if record['status'] == 'dropped' else 'warning'}>{record['status']}</td>"
-            f"<td><code>{escape(', '.join(record['reasons']))}</code><br>{done}</td><td>{said}</td></tr>"
+            f"<tr><td>{record['number']}</td><td>{text(str(record['id']))}</td>"
+            f'<td class="{"error" if record["status"] == "dropped" else "warning"}">{record["status"]}</td>'
+            f"<td><code>{text(', '.join(record['reasons']))}</code><br/>{done}</td><td>{said}</td></tr>"
         )
     if not listed:
         return
-    yield "<h2>Rows that are fixed or dropped</h2><div class=scroll><table>"
+    yield '<h2>Rows that are fixed or dropped</h2><div class="scroll"><table>'
     yield "<tr><th>row</th><th>id</th><th>status</th><th>reason and fix</th><th>what was seen</th></tr>"
     yield from listed
     yield "</table></div>"
     if more:
-        yield f"<p class=dim>and {more:,} more, which the account as JSON Lines has.</p>"
+        yield f'<p class="dim">and {more:,} more, which the account as JSON Lines has.</p>'

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from tuneloop.cli import checks, costs, datasets, deployments, evaluations, jobs, logs, models, serving, webhooks
+from tuneloop.cli import (
+    checks,
+    costs,
+    datasets,
+    deployments,
+    evaluations,
+    graders,
+    jobs,
+    logs,
+    models,
+    prompts,
+    serving,
+    verdicts,
+    webhooks,
+)
 
 app = typer.Typer(
     name="tuneloop",
@@ -20,8 +34,11 @@ serving.add(app)
 logs.add(app)
 datasets.add(app)
 checks.add(app)
+prompts.add(app)
 jobs.add(app)
+verdicts.add(app)
 evaluations.add(app)
+graders.add(app)
 deployments.add(app)
 models.add(app)
 costs.add(app)

@@ -17,8 +17,8 @@ from tuneloop.errors import TuneloopError
 PROSE = frozenset({"input", "output", "made of", "note"})
 NARROWEST = 12
 
-console = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:

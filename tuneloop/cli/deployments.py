@@ -20,18 +20,32 @@ def add(app: typer.Typer) -> None:
         alias: Alias,
         model: Annotated[str, typer.Argument(help="The model that answers from now on.")],
         note: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
+        evaluation: Annotated[
+            str | None, typer.Option(help="Only if the verdict of this evaluation is yes, for this model.")
+        ] = None,
+        prompt: Annotated[
+            str | None,
+            typer.Option(
+                help="A Prompt that takes the place of the callers' instructions; default: the one that the model was "
+                "tuned with, if any; '' for none."
+            ),
+        ] = None,
     ) -> None:
         """Let a model answer under a name. Calls to the name go there at once.
 
         Example: tuneloop deploy support ft:smollm2-135m-instruct:local:support:0123abcd
         """
-        from tuneloop import deployments
+        from tuneloop import comparing, deployments
 
         with opened() as loop:
+            if evaluation is not None:
+                deployments.check_verdict(loop.store.evaluations.get(evaluation), model)
             before = loop.store.deployments.live().get(alias)
-            made = deployments.deploy(loop.store, alias, model, exists=loop.routes.exists, note=note)
+            told = comparing.told(loop, model, prompt)
+            made = deployments.deploy(loop.store, alias, model, exists=loop.routes.exists, note=note, prompt=told)
         was = f" (before: {before}; back: tuneloop rollback {alias})" if before else ""
-        say(f"[bold]{made.alias}[/] is now [bold]{made.model}[/]{was}")
+        told = f", told {made.prompt} in place of the callers' instructions" if made.prompt else ""
+        say(f"[bold]{made.alias}[/] is now [bold]{made.model}[/]{told}{was}")
 
     @app.command()
     def rollback(alias: Alias) -> None:
@@ -52,5 +66,5 @@ def add(app: typer.Typer) -> None:
         for item in found:
             state = "live" if item.alias not in seen and live.get(item.alias) == item.model else ""
             seen.add(item.alias)
-            rows.append((item.alias, item.model, state, moment(item.created_at), item.note or ""))
-        table(("name", "model", "", "since (UTC)", "note"), rows)
+            rows.append((item.alias, item.model, item.prompt or "", state, moment(item.created_at), item.note or ""))
+        table(("name", "model", "prompt", "", "since (UTC)", "note"), rows)

@@ -1,18 +1,22 @@
-"""tuneloop evaluate."""
+"""tuneloop evaluate and tuneloop evaluations."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import orjson
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from tuneloop.cli.console import console, say, stderr, table
+from tuneloop.cli import evaluation_options as options
+from tuneloop.cli.console import console, moment, say, stderr, table
 from tuneloop.cli.context import opened
 from tuneloop.types import Evaluation
+
+if TYPE_CHECKING:
+    from tuneloop.loop import Loop
 
 
 def add(app: typer.Typer) -> None:
@@ -21,50 +25,136 @@ def add(app: typer.Typer) -> None:
     @app.command()
     def evaluate(
         dataset: Annotated[str, typer.Argument(help="Name or id of the data set.")],
-        models: Annotated[list[str], typer.Argument(help="Models or aliases to compare with the prompted base.")],
+        models: Annotated[
+            list[str],
+            typer.Argument(
+                help="Models or aliases to compare with the prompted base; MODEL+PROMPT asks one with a Prompt "
+                "(gpt-4o-mini+support@2)."
+            ),
+        ],
         base: Annotated[str | None, typer.Option(help="The prompted model; default: what was tuned.")] = None,
-        shots: Annotated[int, typer.Option(help="Examples in the few-shot prompt; 0 leaves it out.", min=0)] = 5,
-        rows: Annotated[int | None, typer.Option(help="At most this many rows.", min=1)] = None,
-        on: Annotated[str, typer.Option(help="Split to compare on.")] = "test",
-        concurrency: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = 4,
-        json: Annotated[Path | None, typer.Option(help="Write the whole report to this file.")] = None,
+        shots: options.Shots = 5,
+        pick: Annotated[
+            Literal["random", "similar", "both"],
+            typer.Option(help="Examples for all rows, or for each those that are most like it."),
+        ] = "random",
+        logged: options.Logged = False,
+        rows: options.Rows = None,
+        on: options.On = "test",
+        concurrency: options.Concurrency = 4,
+        margin: options.Margin = 0.02,
+        level: options.Level = 0.95,
+        baseline: options.Baseline = None,
+        candidate: options.Candidate = None,
+        grader: options.Graders = None,
+        max_dollars: options.MaxDollars = None,
+        timeout: options.Timeout = 120.0,
+        report: options.Reports = None,
     ) -> None:
         """Compare tuned models with the prompted base, and with examples in its prompt, on rows neither has seen.
+        Interrupted, the same command goes on where it was and asks nothing twice.
 
-        Example: tuneloop evaluate support ft:smollm2-135m-instruct:local:support:0123abcd --json report.json
+        Example: tuneloop evaluate support ft:smollm2-135m-instruct:local:support:0123abcd --report report.html
         """
-        from tuneloop import comparing, datasets
+        from tuneloop import comparing
 
-        split = datasets.parse_split(on, "--on")
+        options.check_reports(report)
         with opened() as loop:
             found = loop.store.datasets.named(dataset)
-            sides = comparing.arms(loop, found, models, base, shots)
-            chosen = comparing.held_out(loop, found, split, rows)
-
-            async def run(progress: ArmProgress) -> Evaluation:
-                try:
-                    return await comparing.compare(
-                        loop, found, sides, chosen, concurrency=concurrency, on_progress=progress
-                    )
-                finally:
-                    await loop.local.close()
-
-            with ArmProgress() as progress:
-                evaluation = asyncio.run(run(progress))
+            chosen = comparing.held_out(loop, found, options.split(on), rows)
+            picks: tuple[comparing.Pick, ...] = ("random", "similar") if pick == "both" else (pick,)
+            sides = comparing.Sides(models=models, base=base, shots=shots, picks=picks, logged=logged)
+            asked = comparing.Comparison(
+                dataset=found,
+                arms=comparing.arms(loop, found, sides, chosen),
+                rows=chosen,
+                terms=options.terms(concurrency, max_dollars, margin, level, baseline, candidate),
+                graders=options.definitions(loop, grader),
+                timeout=timeout,
+            )
+            evaluation = run(loop, lambda progress: comparing.compare(loop, asked, progress))
         show(evaluation)
-        if json is not None:
-            json.write_bytes(orjson.dumps(evaluation.report, option=orjson.OPT_INDENT_2))
-            say(f"the whole report: {json}")
+        options.write_reports(evaluation, report)
+
+    group = typer.Typer(no_args_is_help=True, help="Evaluations: what was compared, and the verdicts.")
+    app.add_typer(group, name="evaluations")
+    _evaluations(group)
+
+
+def _evaluations(group: typer.Typer) -> None:
+    @group.command("list")
+    def list_evaluations() -> None:
+        """List the evaluations, newest first."""
+        with opened() as loop:
+            found = loop.store.evaluations.all()
+            names = {d.id: d.name for d in loop.store.datasets.all()}
+        rows = [
+            (e.id, names.get(e.dataset_id, "-"), _answer(e), ", ".join(_arms(e)), moment(e.created_at)) for e in found
+        ]
+        table(("evaluation", "data set", "verdict", "arms", "created (UTC)"), rows)
+
+    @group.command("show")
+    def show_one(
+        evaluation: Annotated[str, typer.Argument(help="Id of the evaluation.")], report: options.Reports = None
+    ) -> None:
+        """Show one evaluation, or write its report.
+
+        Example: tuneloop evaluations show eval_0123 --report report.html
+        """
+        options.check_reports(report)
+        with opened() as loop:
+            found = loop.store.evaluations.get(evaluation)
+        if found.status == "running":
+            say(f"{found.id} is not completed; the command that began it goes on with it")
+            return
+        show(found)
+        options.write_reports(found, report)
+
+
+def _answer(evaluation: Evaluation) -> str:
+    if evaluation.status == "running":
+        return "running"
+    return str((evaluation.report.get("verdict") or {}).get("answer") or "-").replace("_", " ")
+
+
+#: of verdicts
+_COLOURS = {"yes": "bold green", "no": "bold red", "needs_more": "bold yellow"}
+
+
+def _arms(evaluation: Evaluation) -> list[str]:
+    return [arm["name"] for arm in evaluation.report.get("arms", ())]
+
+
+def run(loop: Loop, work: Callable[[ArmProgress], Awaitable[Evaluation]]) -> Evaluation:
+    """Run a comparison with a bar for each arm, and stop the engines it has started."""
+
+    async def whole(progress: ArmProgress) -> Evaluation:
+        try:
+            return await work(progress)
+        finally:
+            await loop.local.close()
+
+    with ArmProgress() as progress:
+        return asyncio.run(whole(progress))
 
 
 def show(evaluation: Evaluation) -> None:
     """The comparison as a table and a sentence."""
     from tuneloop import evaluations
 
-    headers, rows = evaluations.rows_for_table(evaluation.report)
+    report = evaluation.report
+    headers, rows = evaluations.rows_for_table(report)
     console.print()
-    table(headers, rows, title=f"{evaluation.report['rows']} held-out rows")
-    say(f"\n{evaluations.sentence(evaluation.report)}")
+    table(headers, rows, title=f"{report['rows']} held-out rows")
+    verdict = report.get("verdict") or {}
+    colour = _COLOURS.get(str(verdict.get("answer")), "bold")
+    say(f"\n[{colour}]{escape(verdict.get('sentence') or evaluations.sentence(report))}[/]")
+    for reason in verdict.get("reasons", ()):
+        say(f"  - {escape(reason)}")
+    for part in ("learning_curve", "regression"):
+        if report.get(part):
+            say(escape(report[part]["sentence"]))
+    say(f"[dim]{evaluation.id}: `tuneloop evaluations show {evaluation.id} --report report.html` writes the report[/]")
 
 
 class ArmProgress:

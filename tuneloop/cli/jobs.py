@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,10 +31,9 @@ def add(app: typer.Typer) -> None:
             ),
         ] = "supervised",
         model: Annotated[str | None, typer.Option(help="Model to tune [TUNELOOP_BASE_MODEL].")] = None,
-        suffix: Annotated[
-            str | None, typer.Option(help="Part of the tuned model's name; default: the data set's.")
-        ] = None,
+        suffix: options.Suffix = None,
         seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
+        prompt: options.Prompt = None,
         detach: Annotated[bool, typer.Option("--detach", help="Leave the job to the running server.")] = False,
         epochs: options.Epochs = "auto",
         batch_size: options.BatchSize = "auto",
@@ -70,7 +68,7 @@ def add(app: typer.Typer) -> None:
             "warmup": warmup,
             "weight_decay": weight_decay,
             "patience": patience,
-            "grader": options.grader(grader) if method == "reinforcement" else grader,
+            "grader": options.grader(grader, is_needed=method == "reinforcement"),
             "beta": beta,
             "tuning": tuning,
             "lora_rank": lora_rank,
@@ -84,20 +82,21 @@ def add(app: typer.Typer) -> None:
             "max_completion_tokens": max_completion_tokens,
             "temperature": temperature,
         }
-        given = {"model": model, "suffix": suffix, "seed": seed}
-        _tune(dataset, method, options.numbers(hyperparameters), detach=detach, **given)
+        given = {"method": method, "model": model, "suffix": suffix, "seed": seed}
+        _tune(dataset, prompt, detach, hyperparameters=options.numbers(hyperparameters), **given)
 
     group = typer.Typer(no_args_is_help=True, help="Fine-tuning jobs.")
     app.add_typer(group, name="jobs")
     _jobs(group)
 
 
-def _tune(dataset: str, method: Method, hyperparameters: Mapping[str, Any], *, detach: bool, **given: Any) -> None:
-    from tuneloop import datasets, tuning
+def _tune(dataset: str, prompt: str | None, detach: bool, **given: Any) -> None:
+    from tuneloop import datasets, prompts, tuning
 
     with opened() as loop:
         found = loop.store.datasets.named(dataset)
-        job = tuning.create(loop, found, method=method, hyperparameters=hyperparameters, **given)
+        instead = None if prompt is None else prompts.find(loop.store, prompt, param="prompt")
+        job = tuning.create(loop, found, tuning.Recipe(prompt=instead, **given))
         for text in datasets.warnings(found):
             warn(text)
         if detach:

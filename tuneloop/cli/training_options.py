@@ -18,6 +18,14 @@ _TRAINING = "Training"
 _ADAPTER = "Training: which weights"
 _ANSWERS = "Training: answers of its own (reinforcement)"
 
+Suffix = Annotated[str | None, typer.Option(help="Part of the tuned model's name; default: the data set's.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        help="A Prompt (NAME or NAME@VERSION) in place of the rows' own instructions: the model learns those by heart, "
+        "and is asked with this one alone."
+    ),
+]
 Epochs = Annotated[str, typer.Option(help="Times through the data: 1 to 50, or auto.", rich_help_panel=_TRAINING)]
 BatchSize = Annotated[str, typer.Option(help="Examples in a step: 1 to 256, or auto.", rich_help_panel=_TRAINING)]
 LearningRateMultiplier = Annotated[
@@ -44,8 +52,9 @@ Patience = Annotated[
 Grader = Annotated[
     str | None,
     typer.Option(
-        help="Keep the epoch whose answers this grader scores highest (exact_match, json_match, chrf, ...), "
-        "not the one with the lowest loss. For reinforcement: a file with a grader as OpenAI's API has it, as JSON.",
+        help="Keep the epoch whose answers this grader scores highest, not the one with the lowest loss: a metric "
+        "(exact_match, json_match, chrf, ...), a grader of `tuneloop graders`, or a JSON file. For reinforcement: the "
+        "grader whose grades are the rewards.",
         rich_help_panel=_TRAINING,
     ),
 ]
@@ -105,16 +114,22 @@ def numbers(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _number(name, value) for name, value in given.items()}
 
 
-def grader(path: str | None) -> Any:
-    """The grader in a file. Raises InvalidInput."""
-    if path is None:
-        raise InvalidInput("reinforcement needs a grader, in a JSON file: --grader FILE (docs/reinforcement.md)")
+def grader(given: str | None, *, is_needed: bool) -> Any:
+    """A grader: the name of one, or the JSON in a file, which a path or a name with .json means. Raises
+    InvalidInput."""
+    if given is None:
+        if is_needed:
+            raise InvalidInput("reinforcement needs a grader, in a JSON file: --grader FILE (docs/reinforcement.md)")
+        return None
+    path = Path(given)
+    if path.suffix != ".json" and path.name == given and not path.is_file():
+        return given
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
-        raise InvalidInput(f"cannot read the grader in {path!r}: {error.strerror}") from None
+        raise InvalidInput(f"cannot read the grader in {given!r}: {error.strerror}") from None
     except ValueError as error:
-        raise InvalidInput(f"the grader in {path!r} is not valid JSON: {error}") from None
+        raise InvalidInput(f"the grader in {given!r} is not valid JSON: {error}") from None
 
 
 def _number(name: str, value: Any) -> Any:

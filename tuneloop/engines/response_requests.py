@@ -34,8 +34,12 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "top_logprobs": (0, 20),
     "top_p": (0, 1),
 }
-#: what only OpenAI's own servers do; what is empty or false asks for nothing
-_ELSEWHERE = ("background", "conversation", "prompt")
+#: what only OpenAI's own servers do or keep; what is empty or false asks for nothing
+_ELSEWHERE = {
+    "background": "is not offered for local models",
+    "conversation": "is not offered for local models",
+    "prompt": "names none that is kept here (GET /v1/prompts lists those)",
+}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LOGPROBS = "message.output_text.logprobs"
 _INCLUDES = (
@@ -94,10 +98,10 @@ def renamed(error: TuneloopError) -> TuneloopError:
 
 def _check(asked: Mapping[str, Json]) -> None:
     given = {name: value for name, value in asked.items() if value is not None}
-    for name in _ELSEWHERE:
+    for name, why in _ELSEWHERE.items():
         if given.get(name):
             raise InvalidInput(
-                f"Unsupported parameter: '{name}' is not offered for local models.",
+                f"Unsupported parameter: '{name}' {why}.",
                 param=name,
                 code="unsupported_parameter",
             )

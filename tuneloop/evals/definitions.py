@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tuneloop import fields
+from tuneloop import fields, grading
 from tuneloop.errors import NotFound
 from tuneloop.eval_types import Eval
 from tuneloop.evals import criteria, schemas, sources
@@ -20,7 +20,8 @@ _KINDS = ("custom", "logs", "stored_completions")
 def create(store: Store, request: Mapping[str, Any]) -> Eval:
     """A new eval from the fields of OpenAI's request. Raises InvalidInput naming the parameter."""
     config = _config(request)
-    criteria.read(request.get("testing_criteria"))
+    tests = _tests(store, request.get("testing_criteria"))
+    criteria.read(tests)
     made = new_id("eval_")
     now = time.time()
     item = Eval(
@@ -29,7 +30,7 @@ def create(store: Store, request: Mapping[str, Any]) -> Eval:
         updated_at=now,
         name=fields.text(request, "name") if request.get("name") is not None else made,
         data_source_config=config,
-        testing_criteria=request["testing_criteria"],
+        testing_criteria=tests,
         metadata=fields.metadata(request.get("metadata")),
     )
     store.evals.add(item)
@@ -62,6 +63,13 @@ def delete(store: Store, eval_id: str) -> None:
     for run in store.eval_runs.all(eval_tables.eval_runs.c.eval_id == eval_id):
         store.eval_runs.remove(run.id)
     store.evals.remove(eval_id)
+
+
+def _tests(store: Store, given: Json) -> Json:
+    """The criteria, the names of graders replaced by what they name today: an eval does not change."""
+    if not isinstance(given, list):
+        return given
+    return [grading.resolve(store, one, f"testing_criteria[{index}]") for index, one in enumerate(given)]
 
 
 def _config(request: Mapping[str, Any]) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Literal
 
+from tuneloop import grading
 from tuneloop.errors import TuneloopError
 from tuneloop.eval_types import EvalItem, EvalRun
 from tuneloop.evals import criteria, runs, sampling, sources
@@ -67,7 +68,8 @@ class Runner:
         kept = self.store.eval_items.all(eval_tables.eval_items.c.run_id == run.id)
         report, reported = Report([criterion["name"] for criterion in of.testing_criteria], kept), time.monotonic()
         gateway = self.gateway(run.id)
-        tests = criteria.read(of.testing_criteria, ask=gateway, run_python=self.run_python)
+        people = grading.people(self.store)
+        tests = criteria.read(of.testing_criteria, ask=gateway, run_python=self.run_python, people=people)
         with ThreadPoolExecutor(self.concurrency) as pool:
             try:
                 rows = islice(sources.rows(self.store, of, run), report.count, None)
@@ -149,7 +151,8 @@ def _status(graded: list[tuple[Criterion, Graded]]) -> Literal["pass", "fail", "
 
 
 def _result(test: Criterion, graded: Graded) -> dict[str, Json]:
-    """A result of OpenAI's output item; `errors` and `sub_rewards` are those of a grader's run, where there are any."""
+    """A result of OpenAI's output item; `errors`, `sub_rewards` and `notes` are those of a grader's run, where there
+    are any."""
     result: dict[str, Json] = {
         "name": graded.name,
         "type": graded.type,
@@ -160,7 +163,8 @@ def _result(test: Criterion, graded: Graded) -> dict[str, Json]:
     if graded.failed:
         result["errors"] = graded.errors
         result["message"] = "; ".join(failure.details for failure in graded.failures)
-    return {**result, "sub_rewards": dict(graded.sub_rewards)} if graded.sub_rewards else result
+    more = {"sub_rewards": dict(graded.sub_rewards), "notes": dict(graded.notes)}
+    return result | {name: value for name, value in more.items() if value}
 
 
 def _why(error: Exception) -> dict[str, Json]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import orjson
 
 from tuneloop.calls import content_text
 from tuneloop.types import Example, Json, Message
+
+#: makes of a conversation (without the answer) what a model is asked
+Template = Callable[[Sequence[Message]], Sequence[Message]]
+Kind = Literal["prompted", "few_shot", "tuned", "logged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,10 +21,33 @@ class Answer:
     """What a model said to one row; `error` in place of a text when it failed."""
 
     text: str = ""
+    #: the whole assistant message, where there is more to it than a text
+    message: Message | None = None
     latency_ms: float | None = None
+    first_token_ms: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     error: str | None = None
+    #: whether the error is that no answer came in time
+    timed_out: bool = False
+    #: when the call that gave it was sent, and when the answer was whole
+    began_at: float | None = None
+    ended_at: float | None = None
+    #: dollars
+    cost: float | None = None
+
+
+class Picker(Protocol):
+    """Chooses the examples that a row is shown with."""
+
+    @property
+    def about(self) -> dict[str, Json]:
+        """What tells it from others: how it picks, how many, and of what."""
+        ...
+
+    def pick(self, row: Example) -> Sequence[Example]:
+        """The examples for this row, in the order in which they are shown."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,28 +56,31 @@ class Arm:
 
     name: str
     model: str
-    kind: Literal["prompted", "few_shot", "tuned", "logged"] = "prompted"
-    #: shown before the question, as turns of the conversation; see `choose_examples`
-    examples: Sequence[Example] = ()
+    kind: Kind = "prompted"
+    #: the version of the Prompt that it is asked with ("support@2"); None leaves the rows' own instructions
+    prompt: str | None = None
+    #: makes of a row's messages what is asked with that Prompt
+    template: Template | None = None
+    #: fields of the request that the Prompt brings along: temperature, response_format, ...
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    #: shown before the question, as turns of the conversation
+    examples: Picker | None = None
+    #: of the training rows, of a model that is a point of the candidate's learning curve and no side of its own
+    share: float | None = None
     #: of a "logged" arm: the answers given back then, by the row's id; no model is asked
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
-
-def choose_examples(examples: Sequence[Example], k: int = 5, seed: int = 0) -> list[Example]:
-    """`k` examples for a few-shot arm, always the same ones: from the shorter half, spread over distinct answers.
-
-    `examples` should be the train split only; its order does not matter.
-    """
-    by_length = sorted(examples, key=lambda e: (_length(e), e.id))
-    short = by_length[: max(k, (len(by_length) + 1) // 2)]
-    groups: dict[str, list[Example]] = {}
-    for example in short:
-        groups.setdefault(text_of(example.messages[-1]).strip(), []).append(example)
-    answers = sorted(groups)
-    random.Random(seed).shuffle(answers)
-    deepest = max(map(len, groups.values()), default=0)
-    rounds = [groups[a][turn] for turn in range(deepest) for a in answers if turn < len(groups[a])]
-    return rounds[:k]
+    @property
+    def about(self) -> dict[str, Json]:
+        """What its answers depend on, beside the rows."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "kind": self.kind,
+            "prompt": self.prompt,
+            "parameters": dict(self.parameters),
+            "examples": self.examples and self.examples.about,
+        }
 
 
 def answer_limit(references: Sequence[str]) -> int:
@@ -80,16 +109,16 @@ def _call(function: Mapping[str, Json]) -> dict[str, Json]:
     return {"name": function.get("name"), "arguments": arguments}
 
 
+def is_instruction(message: Message) -> bool:
+    """Whether a message says what to do (a system or developer message), not what somebody said."""
+    return message["role"] in ("system", "developer")
+
+
 def prompt(arm: Arm, row: Example) -> list[Message]:
-    """What an arm is asked: the row without its answer, the arm's examples as turns after the system message."""
-    asked = list(row.messages[:-1])
-    system = 0
-    while system < len(asked) and asked[system]["role"] in ("system", "developer"):
-        system += 1
-    turns = [m for example in arm.examples for m in example.messages if m["role"] not in ("system", "developer")]
+    """What an arm is asked: the row without its answer, the arm's examples as turns after the system messages."""
+    asked = row.messages[:-1] if arm.template is None else arm.template(row.messages[:-1])
+    start = next((i for i, message in enumerate(asked) if not is_instruction(message)), len(asked))
+    examples = arm.examples.pick(row) if arm.examples else ()
+    turns = [m for example in examples for m in example.messages if not is_instruction(m)]
     # "weight" belongs to training files; an upstream would refuse it.
-    return [{k: v for k, v in m.items() if k != "weight"} for m in (*asked[:system], *turns, *asked[system:])]
-
-
-def _length(example: Example) -> int:
-    return sum(len(text_of(m)) for m in example.messages)
+    return [{k: v for k, v in m.items() if k != "weight"} for m in (*asked[:start], *turns, *asked[start:])]

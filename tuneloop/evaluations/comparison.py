@@ -3,185 +3,241 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tuneloop import graders as grading
 from tuneloop import statistics
 from tuneloop.errors import InvalidInput
-from tuneloop.evaluations.arms import Answer, Arm, answer_limit, prompt, text_of
-from tuneloop.graders import Metrics, pick
+from tuneloop.evaluations import marking, running
+from tuneloop.evaluations.arms import Answer, Arm, answer_limit, text_of
+from tuneloop.evaluations.curves import Trained, learning_curve
+from tuneloop.evaluations.marking import GradePrice, Mark, Paper
+from tuneloop.evaluations.running import Ask, CallPrice, Forgetful, Keeper, Load, Progress, Purse, busy_seconds
+from tuneloop.evaluations.verdict import judge
+from tuneloop.graders import Grader
 from tuneloop.graders.labels import per_class
-from tuneloop.types import Example, Json, Message
+from tuneloop.types import Example, Json
 
-#: Asks a model: its name, the messages, the other fields of the request (temperature, seed, max_tokens, tools).
-Ask = Callable[[str, list[Message], dict[str, Json]], Awaitable[Answer]]
-#: Dollars of one call, from the model, its answer and the seconds of machine time it took; None when unknown.
-CallPrice = Callable[[str, Answer, float], float | None]
-#: Told the arm's name, the rows done and all rows.
-Progress = Callable[[str, int, int], None]
+#: rows named of each kind of problem, at most
+_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What a comparison is held to."""
+
+    concurrency: int = 4
+    #: dollars that calls and judges may cost together; None sets no limit
+    max_dollars: float | None = None
+    #: the loss in the primary metric that its owner accepts
+    margin: float = 0.02
+    #: confidence of the intervals
+    level: float = 0.95
+    #: name of the arm that the others are compared with; None takes the first
+    baseline: str | None = None
+    #: name of the arm that is to take over; None takes the last tuned one, or else the last
+    candidate: str | None = None
+    #: what goes into the report as it is: title, data set, ...
+    head: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doors:
+    """How a comparison reaches the world."""
+
+    ask: Ask
+    price: CallPrice = lambda model, answer, seconds: None
+    grade_price: GradePrice = lambda graded: None
+    keeper: Keeper = field(default_factory=Forgetful)
+    progress: Progress = lambda arm, done, total: None
+    warms_up: Callable[[Arm], bool] = lambda arm: True
 
 
 class _Outcome(NamedTuple):
-    """What an arm did: an answer, the scores and the failures of graders for each row."""
+    """What an arm did: an answer and a mark for each row."""
 
     arm: Arm
     answers: list[Answer]
-    seconds: float
-    scores: list[dict[str, float | None]]
-    failures: list[dict[str, str]]
-
-
-def _silent(arm: str, done: int, total: int) -> None:
-    pass
-
-
-def _unknown(model: str, answer: Answer, seconds: float) -> float | None:
-    return None
+    marks: list[Mark]
 
 
 async def run(
     arms: Sequence[Arm],
     rows: Sequence[Example],
-    answer: Ask,
+    doors: Doors,
     *,
-    concurrency: int = 4,
-    on_progress: Progress = _silent,
-    price: CallPrice = _unknown,
-    graders: Metrics | None = None,
+    graders: Sequence[Grader] = (),
+    metadata: Mapping[str, Mapping[str, Json]] | None = None,
+    terms: Terms | None = None,
 ) -> dict[str, Json]:
-    """Let every arm answer every row, and compare the arms with the first one.
+    """Let every arm answer every row, grade the answers, and compare the arms with the baseline.
 
     One arm after the other, each with the same concurrency, parameters and one warm-up call that is not counted. A
-    call that fails counts as wrong. `graders` should be `pick` of the whole data set's answers; by default the rows'.
-    Raises InvalidInput for no arms, arms of the same name, or rows that do not end with an assistant message.
+    call that fails counts as wrong; a row that has no answer to compare with is left out, and the report says so.
+    `graders` (the first decides) are by default those that suit the rows' answers; `metadata` are the rows' by their
+    ids. Raises InvalidInput for no arms, arms of the same name, or no rows; CostLimitReached.
 
-    The report is JSON: `rows`, `concurrency`, `parameters`; `primary` (a metric's name) and `graders` (`name`,
-    `binary`; the primary first); `arms`, each with `name`, `model`, `kind`, `examples` (how many), `metrics` (means by
-    name), `errors` and `grader_failures` (counts), `latency_ms` (`p50`, `p95`), `prompt_tokens` and
-    `completion_tokens` (means), `tokens_per_second` (answer tokens of all calls at once), `seconds`, `cost_per_1000`
-    (dollars), `classes` (label tasks: precision, recall, f1, support) and `difference` to the first arm in the
-    primary metric (`mean`, `low`, `high`, `p_value`, `better`, `worse`, or null); `results`, each row's `id`,
-    `input`, `reference` and by arm `answers` (`text`, `error`, `latency_ms`, `scores`, `failures`). What is unknown
-    is null.
+    The report is JSON, described in docs/verdict.md.
     """
-    _check(arms, rows, concurrency)
-    references = [text_of(row.messages[-1]) for row in rows]
-    graders = graders or pick(references)
-    parameters = {"temperature": 0, "seed": 0, "max_tokens": answer_limit(references)}
-    outcomes = []
+    terms = terms or Terms()
+    good, skipped = _sound(rows)
+    _check(arms, good, terms)
+    references = [text_of(row.messages[-1]) for row in good]
+    graders = graders or [grading.read(one) for one in grading.suited(references)]
+    load = Load(
+        ask=doors.ask,
+        parameters={"temperature": 0, "seed": 0, "max_tokens": answer_limit(references)},
+        concurrency=terms.concurrency,
+        price=doors.price,
+        purse=Purse(terms.max_dollars),
+        keeper=doors.keeper,
+        progress=doors.progress,
+        warms_up=doors.warms_up,
+    )
+    baseline = terms.baseline or arms[0].name
+    outcomes = await _outcomes(load, arms, good, graders, baseline, doors.grade_price)
+    sides = [outcome for outcome in outcomes if outcome.arm.share is None]
+    candidate = terms.candidate or _candidate([side.arm for side in sides], baseline)
+    report = {
+        **terms.head,
+        "rows": len(good),
+        "concurrency": terms.concurrency,
+        "parameters": load.parameters,
+        "primary": graders[0].name,
+        "graders": [{"name": g.name, "type": g.type, "binary": g.binary} for g in graders],
+        "baseline": baseline,
+        "candidate": candidate,
+        "margin": terms.margin,
+        "level": terms.level,
+        "created_at": time.time(),
+        "spent": load.purse.spent,
+        "skipped": skipped,
+        "arms": [_arm_report(graders, side, good, doors.price) for side in sides],
+        "learning_curve": _curve(graders[0], outcomes, candidate, terms),
+        "results": [_result(i, row, metadata or {}, sides) for i, row in enumerate(good)],
+    }
+    return await asyncio.to_thread(judge, report)
+
+
+async def _outcomes(
+    load: Load,
+    arms: Sequence[Arm],
+    rows: Sequence[Example],
+    graders: Sequence[Grader],
+    baseline: str,
+    price: GradePrice,
+) -> list[_Outcome]:
+    """What every arm answered, graded when all have: a pairwise grader sees the baseline's answer beside each."""
+    given = {arm.name: await running.answers(load, arm, rows) for arm in arms}
+    found = []
     for arm in arms:
-        if arm.kind == "logged":
-            answers, seconds = _logged(arm, rows)
+        others = [None] * len(rows) if arm.name == baseline else given[baseline]
+        papers = [Paper(*paper) for paper in zip(rows, given[arm.name], others, strict=True)]
+        marks = await asyncio.to_thread(
+            marking.mark, graders, papers, concurrency=load.concurrency, purse=load.purse, price=price
+        )
+        found.append(_Outcome(arm, given[arm.name], marks))
+    return found
+
+
+def _sound(rows: Sequence[Example]) -> tuple[list[Example], list[dict[str, Json]]]:
+    """The rows that can be compared, and why the others cannot."""
+    good, skipped = [], []
+    for row in rows:
+        if len(row.messages) < 2 or row.messages[-1].get("role") != "assistant":
+            skipped.append({"id": row.id, "reason": "no assistant message at its end to compare with"})
+        elif not text_of(row.messages[-1]).strip():
+            skipped.append({"id": row.id, "reason": "its answer is empty"})
         else:
-            answers, seconds = await _measured(answer, arm, rows, parameters, concurrency, on_progress)
-        outcomes.append(await asyncio.to_thread(_grade, graders, arm, answers, references, seconds))
-    head = {"rows": len(rows), "concurrency": concurrency, "parameters": parameters}
-    return head | await asyncio.to_thread(_report, graders, outcomes, rows, references, price)
+            good.append(row)
+    return good, skipped
 
 
-def _check(arms: Sequence[Arm], rows: Sequence[Example], concurrency: int) -> None:
+def _check(arms: Sequence[Arm], rows: Sequence[Example], terms: Terms) -> None:
     names = [arm.name for arm in arms]
     if not names or len(set(names)) < len(names):
         raise InvalidInput(f"an evaluation needs arms of different names, not {names!r}", param="arms")
     if not rows:
         raise InvalidInput("there are no held-out rows to evaluate on", param="rows")
-    if concurrency < 1:
-        raise InvalidInput(f"concurrency must be one or more, not {concurrency!r}", param="concurrency")
-    for row in rows:
-        if len(row.messages) < 2 or row.messages[-1].get("role") != "assistant":
-            raise InvalidInput(f"row {row.id!r} has no assistant message at its end to compare with", param="rows")
+    if terms.concurrency < 1:
+        raise InvalidInput(f"concurrency must be one or more, not {terms.concurrency!r}", param="concurrency")
+    if not 0 <= terms.margin < 1:
+        raise InvalidInput(f"the margin must be from 0 to below 1, such as 0.02, not {terms.margin!r}", param="margin")
+    for param in ("baseline", "candidate"):
+        name = getattr(terms, param)
+        if name is not None and name not in names:
+            raise InvalidInput(f"{param} must be one of the arms {', '.join(names)}, not {name!r}", param=param)
 
 
-async def _ask(answer: Ask, arm: Arm, row: Example, parameters: Mapping[str, Json]) -> Answer:
-    tools = {"tools": list(row.tools)} if row.tools else {}
-    try:
-        return await answer(arm.model, prompt(arm, row), {**parameters, **tools})
-    except Exception as error:  # a call that fails is a wrong answer, never the end of the comparison
-        return Answer(error=f"{type(error).__name__}: {error}")
+def _candidate(arms: Sequence[Arm], baseline: str) -> str | None:
+    others = [arm for arm in arms if arm.name != baseline]
+    tuned = [arm for arm in others if arm.kind == "tuned"]
+    found = (tuned or others)[-1:]
+    return found[0].name if found else None
 
 
-def _logged(arm: Arm, rows: Sequence[Example]) -> tuple[list[Answer], float]:
-    answers = [arm.answers.get(row.id, Answer(error="no logged answer")) for row in rows]
-    return answers, sum(a.latency_ms or 0.0 for a in answers) / 1000
+def _curve(
+    primary: Grader, outcomes: Sequence[_Outcome], candidate: str | None, terms: Terms
+) -> dict[str, Json] | None:
+    rows = terms.head.get("dataset", {}).get("train_rows")
+    points = {o.arm.share or 1.0: o for o in outcomes if o.arm.share is not None or o.arm.name == candidate}
+    if not rows or len(points) < 2:
+        return None
+    trained = [
+        Trained(share, math.ceil(share * rows), [mark.scores[primary.name] or 0.0 for mark in outcome.marks])
+        for share, outcome in points.items()
+    ]
+    return learning_curve(trained, binary=primary.binary, level=terms.level)
 
 
-async def _measured(
-    answer: Ask, arm: Arm, rows: Sequence[Example], parameters: Mapping[str, Json], concurrency: int, tell: Progress
-) -> tuple[list[Answer], float]:
-    """The answers in the order of the rows, and the seconds they took together."""
-    answers: dict[int, Answer] = {}
-    todo = iter(enumerate(rows))
-
-    async def work() -> None:
-        for index, row in todo:
-            answers[index] = await _ask(answer, arm, row, parameters)
-            tell(arm.name, len(answers), len(rows))
-
-    # A model that is started by its first call must not be measured while it starts.
-    await _ask(answer, arm, rows[0], parameters)
-    started = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(rows))):
-            group.create_task(work())
-    seconds = time.perf_counter() - started
-    return [answers[index] for index in range(len(rows))], seconds
-
-
-def _grade(graders: Metrics, arm: Arm, answers: list[Answer], references: Sequence[str], seconds: float) -> _Outcome:
-    scores: list[dict[str, float | None]] = []
-    failures: list[dict[str, str]] = []
-    for answer, reference in zip(answers, references, strict=True):
-        row_scores: dict[str, float | None] = {}
-        row_failures: dict[str, str] = {}
-        for grader in graders.all:
-            try:
-                row_scores[grader.name] = grader.grade(answer.text, reference) if answer.error is None else 0.0
-            except Exception as error:  # a grader that fails is a recorded failure, not a crash
-                row_scores[grader.name] = None
-                row_failures[grader.name] = f"{type(error).__name__}: {error}"
-        scores.append(row_scores)
-        failures.append(row_failures)
-    return _Outcome(arm, answers, seconds, scores, failures)
-
-
-def _report(
-    graders: Metrics, outcomes: Sequence[_Outcome], rows: Sequence[Example], references: Sequence[str], price: CallPrice
+def _arm_report(
+    graders: Sequence[Grader], outcome: _Outcome, rows: Sequence[Example], price: CallPrice
 ) -> dict[str, Json]:
-    arms = [_arm_report(graders, outcome, references, price) for outcome in outcomes]
-    for arm, outcome in zip(arms, outcomes, strict=True):
-        arm["difference"] = None if outcome is outcomes[0] else _difference(graders, outcomes[0], outcome)
-    return {
-        "primary": graders.primary.name,
-        "graders": [{"name": g.name, "binary": g.binary} for g in graders.all],
-        "arms": arms,
-        "results": [_result(i, row, references[i], outcomes) for i, row in enumerate(rows)],
-    }
-
-
-def _arm_report(graders: Metrics, outcome: _Outcome, references: Sequence[str], price: CallPrice) -> dict[str, Json]:
-    arm, answers, seconds, scores, failures = outcome
+    arm, answers, marks = outcome
+    references = [text_of(row.messages[-1]) for row in rows]
     good = [a for a in answers if a.error is None]
-    latencies = [a.latency_ms for a in good if a.latency_ms is not None]
     written = [a.completion_tokens for a in good if a.completion_tokens is not None]
-    costs = [price(arm.model, a, seconds / len(answers)) for a in good]
-    is_label_task = graders.primary.name == "label_accuracy"
+    seconds = busy_seconds(answers)
+    costs = [a.cost if arm.kind == "logged" else price(arm.model, a, seconds / len(answers)) for a in good]
+    is_label_task = graders[0].name == "label_accuracy" or graders[0].type == "label"
     return {
         "name": arm.name,
         "model": arm.model,
         "kind": arm.kind,
-        "examples": len(arm.examples),
-        "metrics": {g.name: _mean([s[g.name] for s in scores]) for g in graders.all},
+        "prompt": _version(arm.prompt),
+        "examples": arm.examples.about["k"] if arm.examples else 0,
+        "pick": arm.examples.about["pick"] if arm.examples else None,
+        "metrics": {g.name: _mean([m.scores[g.name] for m in marks]) for g in graders},
         "errors": len(answers) - len(good),
-        "grader_failures": sum(map(len, failures)),
-        "latency_ms": {"p50": statistics.percentile(latencies, 50), "p95": statistics.percentile(latencies, 95)},
+        "timeouts": sum(a.timed_out for a in answers),
+        "grader_failures": sum(len(m.failures) for m in marks),
+        "problems": _problems(outcome, rows),
+        "latency_ms": _spread([a.latency_ms for a in good]),
+        "first_token_ms": _spread([a.first_token_ms for a in good]),
         "prompt_tokens": _mean([a.prompt_tokens for a in good]),
         "completion_tokens": _mean(written),
         "tokens_per_second": sum(written) / seconds if written and seconds else None,
         "seconds": seconds,
         "cost_per_1000": None if None in costs or not costs else 1000 * (_mean(costs) or 0.0),
         "classes": per_class([a.text for a in answers], references) if is_label_task else None,
+        "confusion": _confusion(outcome, references, graders[0].name) if is_label_task else None,
     }
+
+
+def _version(prompt: str | None) -> dict[str, Json] | None:
+    """ "support@2" as name and version."""
+    name, at, version = (prompt or "").rpartition("@")
+    return {"name": name, "version": int(version)} if at else None
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    known = [v for v in values if v is not None]
+    return {"p50": statistics.percentile(known, 50), "p95": statistics.percentile(known, 95)}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -189,35 +245,46 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _difference(graders: Metrics, first: _Outcome, other: _Outcome) -> dict[str, Json] | None:
-    """Over the rows that the primary grader could grade for both arms."""
-    name = graders.primary.name
-    both = [(a[name], b[name]) for a, b in zip(first.scores, other.scores, strict=True)]
-    pairs = [(a, b) for a, b in both if a is not None and b is not None]
-    if not pairs:
-        return None
-    before, after = [a for a, _ in pairs], [b for _, b in pairs]
-    interval = statistics.bootstrap(before, after)
-    if graders.primary.binary:
-        p_value = statistics.mcnemar([s == 1 for s in before], [s == 1 for s in after])
-    else:
-        p_value = statistics.sign_flip(before, after)
-    better, worse = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
-    return {**interval._asdict(), "p_value": p_value, "better": better, "worse": worse}
+def _confusion(outcome: _Outcome, references: Sequence[str], primary: str) -> list[dict[str, Json]]:
+    """What was said in place of what, the most frequent first."""
+    pairs = Counter(
+        (reference.strip(), answer.text.strip()[:100])
+        for reference, answer, mark in zip(references, outcome.answers, outcome.marks, strict=True)
+        if mark.scores[primary] == 0 and answer.error is None
+    )
+    return [{"meant": meant, "said": said, "count": count} for (meant, said), count in pairs.most_common(50)]
 
 
-def _result(index: int, row: Example, reference: str, outcomes: Sequence[_Outcome]) -> dict[str, Json]:
+def _problems(outcome: _Outcome, rows: Sequence[Example]) -> list[dict[str, Json]]:
+    """What went wrong, each kind once with how often, the most frequent first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row, answer, mark in zip(rows, outcome.answers, outcome.marks, strict=True):
+        if answer.error is not None:
+            found.setdefault(("timeout" if answer.timed_out else "call", answer.error[:300]), []).append(row.id)
+        for grader, why in mark.failures.items():
+            found.setdefault(("grader", f"{grader}: {why[:300]}"), []).append(row.id)
+    return [
+        {"what": what, "message": message, "count": len(where), "rows": where[:_NAMED]}
+        for (what, message), where in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _result(
+    index: int, row: Example, metadata: Mapping[str, Mapping[str, Json]], outcomes: Sequence[_Outcome]
+) -> dict[str, Json]:
+    item = marking.item_of(row)
     return {
         "id": row.id,
-        "input": next((text_of(m) for m in reversed(row.messages[:-1]) if m["role"] == "user"), ""),
-        "reference": reference,
+        "input": item["input"],
+        "reference": item["reference"],
+        "metadata": dict(metadata.get(row.id) or item["metadata"]),
         "answers": {
             o.arm.name: {
                 "text": o.answers[index].text,
                 "error": o.answers[index].error,
                 "latency_ms": o.answers[index].latency_ms,
-                "scores": o.scores[index],
-                "failures": o.failures[index],
+                "scores": dict(o.marks[index].scores),
+                "failures": dict(o.marks[index].failures),
             }
             for o in outcomes
         },

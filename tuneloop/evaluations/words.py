@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tuneloop.reports.numbers import arm_named, at, number
+
 Report = Mapping[str, Any]
 ArmReport = Mapping[str, Any]
 
@@ -12,23 +14,29 @@ ArmReport = Mapping[str, Any]
 def is_real(difference: Mapping[str, Any]) -> bool:
     """Whether a `difference` of a report is more than chance: interval without zero and p-value below 0.05.
 
-    Both are asked for, since with a handful of rows the bootstrap alone is too sure of itself.
+    The p-value is the one corrected for the number of arms; the interval is the arm's own, so both are asked for.
     """
-    return bool((difference["low"] > 0 or difference["high"] < 0) and difference["p_value"] < 0.05)
+    p_value = difference.get("p_adjusted", difference["p_value"])
+    return bool((difference["low"] > 0 or difference["high"] < 0) and p_value < 0.05)
 
 
 def sentence(report: Report) -> str:
-    """What the tuned arm (or else the last one) gained over the first, in one plain sentence, also when it is nothing.
+    """What the candidate gained over the baseline, in one plain sentence, also when it is nothing.
+
+    Where the report does not name them: the last tuned arm (or else the last) over the first one.
 
     "tuned answers 91 % of 60 unseen calls right, prompted 34 %: +57 points (95 % interval 43 to 70), ..."
     """
     arms = report["arms"]
-    first, arm = arms[0], next((a for a in reversed(arms[1:]) if a["kind"] == "tuned"), arms[-1])
+    first = arm_named(report, "baseline") or arms[0]
+    others = [a for a in arms if a is not first]
+    tuned = next((a for a in reversed(others) if a["kind"] == "tuned"), arms[-1])
+    arm = arm_named(report, "candidate") or tuned
     claim = f"{arm['name']} {_claim(report, arm)}"
     if arm is first:
         return f"{claim}; there is nothing to compare it with."
-    others = ", ".join(f"{a['name']} {_score(report, a)}" for a in arms if a is not arm)
-    parts = [f"{claim}, {others}: {_change(report, arm)}", _speed(first, arm), _saving(first, arm)]
+    scores = ", ".join(f"{a['name']} {_score(report, a)}" for a in arms if a is not arm)
+    parts = [f"{claim}, {scores}: {_change(report, arm)}", speed(first, arm), saving(first, arm)]
     return ", ".join(filter(None, parts)) + _reservations(report, arm) + "."
 
 
@@ -39,7 +47,7 @@ def rows_for_table(report: Report) -> tuple[list[str], list[list[str]]]:
         *scores,
         ("difference", lambda a: _difference_cell(report, a)),
         ("95 % interval", lambda a: _interval_cell(report, a)),
-        ("p-value", lambda a: _cell((a["difference"] or {}).get("p_value"), ".2g")),
+        ("p-value", lambda a: _cell(at(a, "difference", "p_adjusted"), ".2g")),
         ("failed calls", lambda a: str(a["errors"])),
         ("latency p50, ms", lambda a: _cell(a["latency_ms"]["p50"], ",.0f")),
         ("latency p95, ms", lambda a: _cell(a["latency_ms"]["p95"], ",.0f")),
@@ -84,14 +92,21 @@ def _change(report: Report, arm: ArmReport) -> str:
     return f"no difference that these {report['rows']} rows can show, {numbers}"
 
 
-def _speed(first: ArmReport, arm: ArmReport) -> str:
-    before, after = first["latency_ms"]["p50"], arm["latency_ms"]["p50"]
+def speed(first: ArmReport, arm: ArmReport) -> str:
+    """ "in 30 ms instead of 90", at the median; empty where one is unknown."""
+    before, after = (number(at(one, "latency_ms", "p50")) for one in (first, arm))
     return "" if before is None or after is None else f"in {after:,.0f} ms instead of {before:,.0f}"
 
 
-def _saving(first: ArmReport, arm: ArmReport) -> str:
-    before, after = first["cost_per_1000"], arm["cost_per_1000"]
+def saving(first: ArmReport, arm: ArmReport) -> str:
+    """ "for $0.5 per 1,000 calls instead of $2"; empty where one is unknown."""
+    before, after = (number(one.get("cost_per_1000")) for one in (first, arm))
     return "" if before is None or after is None else f"for ${after:,.4f} per 1,000 calls instead of ${before:,.4f}"
+
+
+def about(rows: int) -> str:
+    """A guessed number of rows, with no more digits than the guess has: "about 1,300 rows"."""
+    return f"about {float(f'{rows:.2g}'):,.0f} row{'s' if rows > 1 else ''}"
 
 
 def _reservations(report: Report, arm: ArmReport) -> str:
@@ -100,7 +115,7 @@ def _reservations(report: Report, arm: ArmReport) -> str:
     def mean(a: ArmReport) -> float:
         return float(a["metrics"][report["primary"]] or 0.0)
 
-    best = max(report["arms"][1:], key=mean)
+    best = max((a for a in report["arms"] if a["difference"] is not None), key=mean, default=arm)
     better = f"; {best['name']} has a higher score" if mean(best) > mean(arm) else ""
     failed = [f"{a['errors']} of {report['rows']} calls to {a['name']} failed" for a in report["arms"] if a["errors"]]
     return better + "".join(f"; {f}" for f in failed)

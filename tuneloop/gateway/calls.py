@@ -23,6 +23,8 @@ class Call:
     created_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     asked: dict[str, Json] = field(default_factory=dict)
+    #: the version of the prompt that was filled in
+    prompt: str | None = None
     route: Route | None = None
     provider: str | None = None
     status: int = 200
@@ -75,6 +77,7 @@ class Call:
             trace_id=trace_id,
             span_id=self.id[-16:] if trace_id else None,
             parent_id=parent_id,
+            prompt=self.prompt,
             input_text=input_text(self.asked),
             output_text=measured.output_text,
             request=self.raw,

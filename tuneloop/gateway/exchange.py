@@ -7,13 +7,16 @@ import logging
 import time
 from typing import NamedTuple
 
+import orjson
+
 from tuneloop.calls import error_text
 from tuneloop.errors import TuneloopError, Unavailable
 from tuneloop.gateway import wire
 from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client, ConnectionLost, Reply
 from tuneloop.gateway.stream import EventStream
-from tuneloop.protocols import Cost, Endpoint, Recorder, Route, Router
+from tuneloop.protocols import Cost, Endpoint, Expand, Recorder, Route, Router
+from tuneloop.types import Json
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class Parts(NamedTuple):
     recorder: Recorder
     cost: Cost
     client: Client
+    expand: Expand
 
 
 class Exchange:
@@ -69,6 +73,8 @@ class Exchange:
     async def _answer(self) -> None:
         call = self._call
         call.asked = wire.parse_request(call.raw)
+        if isinstance(call.asked.get("prompt"), dict):  # that of completions is a text
+            await self._fill_in()
         wire.check_request(call.asked, chat=call.endpoint.endswith("/chat/completions"))
         call.route = route = self._parts.router.route(call.model)
         try:
@@ -80,20 +86,40 @@ class Exchange:
                 raise
             await self._pass_on(route)
 
+    async def _fill_in(self) -> None:
+        """Make of a call that names a prompt the call that goes out, and is logged."""
+        call = self._call
+        filled = await asyncio.to_thread(self._parts.expand, call.asked, call.endpoint)
+        if filled is not None:
+            call.asked, call.prompt = filled
+            call.raw = orjson.dumps(call.asked)
+
     async def _pass_on(self, route: Route) -> None:
         call = self._call
         path = call.endpoint.removeprefix("/v1")
         endpoint = await route.engine.endpoint(route.model, path)
         call.provider = endpoint.provider
+        asked, raw = self._instructed(route)
         with endpoint.lease(wire.is_patient(call.headers)):
             url = endpoint.base_url + (endpoint.path or path)
             headers = wire.outgoing_headers(call.headers, endpoint.api_key)
-            body = wire.outgoing_body(endpoint, call.asked, call.raw)
+            body = wire.outgoing_body(endpoint, asked, raw)
             async with self._parts.client.post(url, headers, body) as reply:
                 if reply.status == 200 and wire.is_event_stream(reply.headers):
                     await self._stream(endpoint, reply)
                 else:
                     await self._whole(endpoint, reply)
+
+    def _instructed(self, route: Route) -> tuple[dict[str, Json], bytes]:
+        """The call as its model is asked: of a deployment with instructions with those in place of its own. The Log
+        has what the caller sent, from which the next model can learn."""
+        call = self._call
+        messages = call.asked.get("messages")
+        if route.instructions is None or not isinstance(messages, list):
+            return call.asked, call.raw
+        call.prompt = route.instructions.prompt
+        asked = {**call.asked, "messages": list(route.instructions.instead(messages))}
+        return asked, orjson.dumps(asked)
 
     async def _whole(self, endpoint: Endpoint, reply: Reply) -> None:
         call = self._call

@@ -15,7 +15,8 @@ from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client
 from tuneloop.gateway.door import Door, is_preflight
 from tuneloop.gateway.exchange import Exchange, Parts
-from tuneloop.protocols import Cost, Recorder, Router
+from tuneloop.protocols import Cost, Expand, Recorder, Router
+from tuneloop.types import Json
 
 _logger = logging.getLogger(__name__)
 
@@ -23,11 +24,16 @@ _logger = logging.getLogger(__name__)
 ENDPOINTS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"})
 
 
+def _unchanged(_asked: Mapping[str, Json], _endpoint: str) -> None:
+    """Fills nothing in: of a gateway without prompts."""
+
+
 class Gateway:
     """Answers POST to the ENDPOINTS, and hands everything else that comes through `door` to `fallback`.
 
-    `cost` prices a call (see protocols.Cost). Every answer carries x-request-id and OpenAI's headers, every logged one
-    x-tuneloop-log-id. A path may end with a slash; HEAD is answered as GET is, without the body.
+    `cost` prices a call, `expand` fills prompts in (see protocols.Cost and Expand). Every answer carries x-request-id
+    and OpenAI's headers, every logged one x-tuneloop-log-id. A path may end with a slash; HEAD is answered as GET is,
+    without the body.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Gateway:
         recorder: Recorder,
         cost: Cost,
         fallback: wire.ASGIApp,
+        expand: Expand = _unchanged,
         organization: str = "local",
     ) -> None:
         self._door = door
@@ -47,7 +54,7 @@ class Gateway:
         self._numbers = itertools.count()
         self._standing = [(b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode())]
         self._client = Client()
-        self._parts = Parts(router=router, recorder=recorder, cost=cost, client=self._client)
+        self._parts = Parts(router=router, recorder=recorder, cost=cost, client=self._client, expand=expand)
 
     async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
         if scope["type"] != "http":

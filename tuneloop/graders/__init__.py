@@ -10,7 +10,7 @@ from tuneloop.graders.exact import ExactMatch
 from tuneloop.graders.grading import Ask, Failure, Graded, Grader, GradingFailed, RunPython, Usage, Verdict
 from tuneloop.graders.json_match import JsonFields, JsonMatch
 from tuneloop.graders.labels import LabelAccuracy
-from tuneloop.graders.metrics import METRICS, Metric, Metrics, pick
+from tuneloop.graders.metrics import METRICS, Metric, Metrics, of_metric, pick, suited
 from tuneloop.graders.reading import read
 from tuneloop.graders.rouge import RougeL
 from tuneloop.graders.samples import complete, sample_of, sample_of_text
@@ -34,8 +34,10 @@ __all__ = [
     "Usage",
     "Verdict",
     "complete",
+    "of_metric",
     "pick",
     "read",
     "sample_of",
     "sample_of_text",
+    "suited",
 ]

@@ -30,15 +30,26 @@ class Aborted(Exception):
 class Gateway:
     """Posts to a Tuneloop server's routes and waits for whole answers. Safe to use from several threads.
 
-    `embedder` is the model of embeddings where a body names none. `user` marks the Logs of the calls.
+    `embedder` is the model of embeddings where a body names none. `user` marks the Logs of the calls. `patient` calls
+    let others go before.
     """
 
-    def __init__(self, url: str, key: str, *, embedder: str, user: str | None = None, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        embedder: str,
+        user: str | None = None,
+        timeout: float = 600.0,
+        patient: bool = False,
+    ) -> None:
         self._url = urlsplit(url)
         self._key = key
         self._embedder = embedder
         self._user = user
         self._timeout = timeout
+        self._more = {"x-tuneloop-priority": "low"} if patient else {}
         self._open: set[HTTPConnection] = set()
         self._lock = threading.Lock()
         self._aborted = threading.Event()
@@ -83,7 +94,7 @@ class Gateway:
         try:
             if self._aborted.is_set():
                 raise Aborted
-            headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+            headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **self._more}
             connection.request("POST", self._url.path + path, content, headers)
             response = connection.getresponse()
             answer = response.read()

@@ -39,6 +39,19 @@ def array(holder: Mapping[str, Json], name: str, param: str) -> list[Any]:
     return found
 
 
+def texts(holder: Mapping[str, Json], name: str, param: str) -> list[str]:
+    """A required array of texts, none of them empty. Raises InvalidInput."""
+    found = array(holder, name, param)
+    if not all(isinstance(one, str) and one for one in found):
+        raise InvalidInput(f"'{param}.{name}' must be texts", param=f"{param}.{name}")
+    return found
+
+
+def truth(value: Json, param: str) -> bool:
+    """True or false; false when it is not given. Raises InvalidInput."""
+    return bool(fields.typed(False if value is None else value, bool, param))
+
+
 def number(value: Json, param: str, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number from `low` to `high`. Raises InvalidInput."""
     given = fields.required({param: value}, param)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from tuneloop.graders.asking import Aborted
 from tuneloop.types import Json
 
 #: Posts to a route of the gateway: ask("/chat/completions", body) -> the answer. Raises TuneloopError. A body without
@@ -107,6 +108,8 @@ class Verdict:
     model: str | None = None
     #: what the judge was asked and answered: {"input", "output", ...}
     sample: Mapping[str, Json] | None = None
+    #: what else there is to say: "why" it is wrong, a judge's "position_bias", ...
+    notes: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,17 +143,24 @@ Score = Callable[[Mapping[str, Json], Mapping[str, Json]], Verdict]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grader:
-    """One of OpenAI's graders, ready to grade; `read` makes it from its JSON."""
+    """A grader ready to grade; `read` makes it from its JSON."""
 
     name: str
     type: str
     score: Score
+    #: whether every reward is 0 (wrong) or 1 (right)
+    binary: bool = False
+    #: the JSON it was read from
+    definition: Mapping[str, Json] = field(default_factory=dict)
 
     def grade(self, item: Mapping[str, Json], sample: Mapping[str, Json]) -> Graded:
-        """Grade a sample of a model (see `samples`) for a row of data. Never raises for what it is given."""
+        """Grade a sample of a model (see `samples`) for a row of data. Never raises for what it is given; Aborted,
+        where models are asked no more."""
         started = time.perf_counter()
         try:
             verdict = self.score(item, sample)
+        except Aborted:
+            raise  # nothing is wrong with the grader: we were told to stop
         except GradingFailed as error:
             verdict = Verdict(failures=(error.failure,))
         except Exception as error:  # a grader that fails is a recorded failure, not a crash
@@ -164,5 +174,6 @@ class Grader:
             usage=verdict.usage,
             model=verdict.model,
             sample=verdict.sample,
+            notes=verdict.notes,
             seconds=time.perf_counter() - started,
         )

@@ -29,7 +29,7 @@ class JsonMatch:
             got = parse(answer)
         except ValueError:
             return 0.0
-        return float(_leaves(got) == _leaves(wanted))
+        return float(leaves(got) == leaves(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class JsonFields:
 
     def grade(self, answer: str, reference: str) -> float:
         """From 0 to 1; an answer that does not parse has 0. Raises ValueError when the reference does not parse."""
-        wanted = _leaves(parse(reference))
+        wanted = leaves(parse(reference))
         try:
-            got = _leaves(parse(answer))
+            got = leaves(parse(answer))
         except ValueError:
             return 0.0
         equal = sum(path in wanted and wanted[path] == value for path, value in got.items())
@@ -52,9 +52,14 @@ class JsonFields:
 
 def parse(text: str) -> Any:
     """The JSON in `text`, with or without a Markdown fence around it. Raises ValueError."""
+    return orjson.loads(unfenced(text))
+
+
+def unfenced(text: str) -> str:
+    """The text without white space at both ends and a Markdown fence around it."""
     text = text.strip()
     fenced = _FENCE.match(text)
-    return orjson.loads(fenced[1] if fenced else text)
+    return fenced[1] if fenced else text
 
 
 def is_structured(text: str) -> bool:
@@ -65,9 +70,15 @@ def is_structured(text: str) -> bool:
         return False
 
 
-def _leaves(value: Any) -> dict[Path, tuple[str, Any]]:
+def leaves(value: Any) -> dict[Path, tuple[str, Any]]:
     """Every leaf under its path, with its JSON type: to Python, True equals 1."""
     return dict(_walk(value))
+
+
+def field_name(path: Path) -> str:
+    """A path as people write it: slots.city, tags[0]; the whole value is $."""
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return written.removeprefix(".") or "$"
 
 
 def _walk(root: Any) -> Iterator[tuple[Path, tuple[str, Any]]]:

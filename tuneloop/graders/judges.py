@@ -10,7 +10,7 @@ import orjson
 
 from tuneloop.calls import content_text
 from tuneloop.errors import InvalidInput, TuneloopError
-from tuneloop.graders import fields, prompts
+from tuneloop.graders import fields, orders, prompts, scales
 from tuneloop.graders.grading import Ask, Failure, GradingFailed, Score, Usage, Verdict
 from tuneloop.graders.json_match import parse
 from tuneloop.types import Json, Message
@@ -43,34 +43,59 @@ class _Unreadable(ValueError):
 
 
 def score_model(grader: Mapping[str, Json], param: str, ask: Ask | None) -> Score:
-    """The number a model gives, from 0 to 1 or in `range`; one beyond it counts as its end. Raises InvalidInput."""
-    low, high = _range(grader.get("range"), f"{param}.range")
+    """The number a model gives, from 0 to 1 or in `range`; one beyond it counts as its end. Raises InvalidInput.
+
+    With `swap` the mean of two: the second time the answer and `item.other` are in each other's place, and the number
+    is counted from the other end.
+    """
+    low, high = scales.number_range(grader.get("range"), f"{param}.range")
     instruction = f'Answer with JSON only: {{"result": NUMBER}}, where NUMBER is from {low:g} to {high:g}.'
     judge = _judge(grader, param, ask, {"type": "number"}, instruction)
+    template = prompts.check(grader, "input", param)
 
     def reward(result: Json) -> float:
         if isinstance(result, bool) or not isinstance(result, int | float) or not math.isfinite(result):
             raise _Unreadable(f"{result!r} is no number")
         return min(high, max(low, float(result)))
 
-    return _asking(judge, prompts.check(grader, "input", param), reward)
+    first = _asking(judge, template, reward)
+    if not fields.truth(grader.get("swap"), f"{param}.swap"):
+        return first
+    second = _asking(judge, template, lambda result: low + high - reward(result))
+    return orders.both(first, second, lambda one, two: (one + two) / 2, width=high - low)
 
 
 def label_model(grader: Mapping[str, Json], param: str, ask: Ask | None) -> Score:
-    """1 when the label a model gives is one of `passing_labels`, else 0. Raises InvalidInput."""
-    labels = _labels(grader, "labels", param)
-    passing = _labels(grader, "passing_labels", param)
-    if strange := [label for label in passing if label not in labels]:
-        where = f"{param}.passing_labels"
+    """1 when the label a model gives is one of `passing_labels`, else 0. `swap` ({"first": "second", "second":
+    "first"}) says what labels become when the answer and `item.other` are in each other's place: then both orders are
+    asked, and where they disagree the reward is 0.5. Raises InvalidInput."""
+    labels = fields.texts(grader, "labels", param)
+    passing = scales.passing_labels(grader, labels, param)
+    rewards = {label: float(label in passing) for label in labels}
+    first = of_labels(grader, param, ask, labels, rewards)
+    if grader.get("swap") is None:
+        return first
+    swap = fields.mapping(grader["swap"], f"{param}.swap")
+    if strange := [label for pair in swap.items() for label in pair if label not in labels]:
+        where = f"{param}.swap"
         raise InvalidInput(f"'{where}': {strange[0]!r} is none of the labels {labels}", param=where)
+    mirrored = {label: rewards[swap.get(label, label)] for label in labels}
+    second = of_labels(grader, param, ask, labels, mirrored)
+    return orders.both(first, second, lambda one, two: (one + two) / 2, width=1)
+
+
+def of_labels(
+    grader: Mapping[str, Json], param: str, ask: Ask | None, labels: Sequence[str], rewards: Mapping[str, float]
+) -> Score:
+    """The reward of the label that a model gives. Raises InvalidInput."""
     listed = orjson.dumps(labels).decode()
     instruction = f'Answer with JSON only: {{"result": LABEL}}, where LABEL is one of {listed}.'
     judge = _judge(grader, param, ask, {"type": "string", "enum": labels}, instruction)
 
     def reward(result: Json) -> float:
-        if result not in labels:
+        if not isinstance(result, str) or result not in rewards:
             raise _Unreadable(f"{result!r} is none of the labels")
-        return float(result in passing)
+        return rewards[result]
 
     return _asking(judge, prompts.check(grader, "input", param), reward)
 
@@ -158,24 +183,6 @@ def usage_of(answer: Mapping[str, Any]) -> Usage:
         completion_tokens=usage.get("completion_tokens") or 0,
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
     )
-
-
-def _range(value: Json, param: str) -> tuple[float, float]:
-    if value is None:
-        return 0.0, 1.0
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise InvalidInput(f"'{param}' must be two numbers, the lowest and the highest score", param=param)
-    low, high = (fields.number(end, param) for end in value)
-    if low >= high:
-        raise InvalidInput(f"'{param}' must begin with the lower number", param=param)
-    return low, high
-
-
-def _labels(grader: Mapping[str, Json], name: str, param: str) -> list[str]:
-    labels = fields.array(grader, name, param)
-    if not all(isinstance(label, str) and label for label in labels):
-        raise InvalidInput(f"'{param}.{name}' must be texts", param=f"{param}.{name}")
-    return labels
 
 
 def _parameters(given: Json, param: str) -> dict[str, Json]:

@@ -16,10 +16,8 @@ COSINE = "cosine"
 
 def text_similarity(grader: Mapping[str, Json], param: str, ask: Ask | None) -> Score:
     """From 0 to 1. OpenAI's metrics and ours (chrf, json_fields, ...) under their names. Raises InvalidInput."""
-    given, reference = fields.text(grader, "input", param), fields.text(grader, "reference", param)
+    given, reference = templates.text(grader, "input", param), templates.text(grader, "reference", param)
     metric = fields.choice(grader, "evaluation_metric", param, (COSINE, *METRICS))
-    templates.check(given, f"{param}.input")
-    templates.check(reference, f"{param}.reference")
 
     def score(item: Mapping[str, Json], sample: Mapping[str, Json]) -> Verdict:
         texts = [templates.fill(text, item, sample) for text in (given, reference)]

@@ -19,10 +19,8 @@ OPERATIONS: Mapping[str, Callable[[str, str], bool]] = {
 def string_check(grader: Mapping[str, Json], param: str) -> Score:
     """1 when the check holds, else 0: eq and ne compare whole texts, like and ilike (case aside) ask whether the
     input holds the reference. Raises InvalidInput."""
-    given, reference = fields.text(grader, "input", param), fields.text(grader, "reference", param)
+    given, reference = templates.text(grader, "input", param), templates.text(grader, "reference", param)
     holds = OPERATIONS[fields.choice(grader, "operation", param, OPERATIONS)]
-    templates.check(given, f"{param}.input")
-    templates.check(reference, f"{param}.reference")
 
     def score(item: Mapping[str, Json], sample: Mapping[str, Json]) -> Verdict:
         filled = [templates.fill(text, item, sample) for text in (given, reference)]

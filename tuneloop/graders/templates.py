@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tuneloop.errors import InvalidInput
+from tuneloop.graders import fields
 from tuneloop.graders.grading import GradingFailed
 from tuneloop.types import Json
 
@@ -19,11 +20,18 @@ _VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _STEP = re.compile(r"""\s*\.\s*([^.\[\]'"\s]+)|\[\s*(\d+)\s*\]|\[\s*'([^']*)'\s*\]|\[\s*"([^"]*)"\s*\]""")
 
 
+def text(holder: Mapping[str, Json], name: str, param: str) -> str:
+    """A required template in a grader's JSON. Raises InvalidInput."""
+    found = fields.text(holder, name, param)
+    check(found, f"{param}.{name}")
+    return found
+
+
 def check(template: str, param: str) -> None:
     """Raises InvalidInput for a {{...}} that can be no variable."""
     for match in _VARIABLE.finditer(template):
         try:
-            _steps(match[1])
+            split(match[1])
         except GradingFailed as error:
             raise InvalidInput(f"'{param}': {error.failure.details}", param=param) from None
 
@@ -36,7 +44,7 @@ def fill(template: str, item: Mapping[str, Json], sample: Mapping[str, Json]) ->
 
 def look_up(path: str, item: Mapping[str, Json], sample: Mapping[str, Json]) -> Json:
     """The value at a path such as "item.messages[0].content". Raises GradingFailed."""
-    steps = _steps(path)
+    steps = split(path)
     if steps[:2] == ["sample", "output_json"] and "output_json" not in sample:
         raise GradingFailed("sample_parse_error", f"{path}: the model's answer is not JSON")
     value: Any = {"item": item, "sample": sample}
@@ -48,7 +56,8 @@ def look_up(path: str, item: Mapping[str, Json], sample: Mapping[str, Json]) -> 
     return value
 
 
-def _steps(path: str) -> list[str]:
+def split(path: str) -> list[str]:
+    """The steps of a path: "item.tags[0]" is item, tags, 0. Raises GradingFailed."""
     namespace = re.match(r"\w+", path)
     if namespace is None or namespace[0] not in NAMESPACES:
         raise GradingFailed(

@@ -1,4 +1,4 @@
-"""Which keys of a row a grader's templates read, so that a file can be checked before anything is graded."""
+"""Which variables a grader's templates read: to check a file before anything is graded, and to know its content."""
 
 from __future__ import annotations
 
@@ -6,25 +6,37 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tuneloop.graders.grading import GradingFailed
-from tuneloop.graders.templates import look_up
+from tuneloop.graders.templates import look_up, split
 from tuneloop.types import Json
 
-_OF_ITEM = re.compile(r"\{\{\s*(item\b.*?)\s*\}\}", re.DOTALL)
+_VARIABLE = re.compile(r"\{\{\s*((?:item|sample)\b.*?)\s*\}\}", re.DOTALL)
 
 
 def missing(grader: Mapping[str, Json], item: Mapping[str, Json]) -> str | None:
     """The first variable of `item` in a grader's JSON that a row does not have, None when it has all of them."""
-    for path in dict.fromkeys(_paths(grader)):
+    for path in paths(grader):
         try:
-            look_up(path, item, {})
+            if path.startswith("item"):
+                look_up(path, item, {})
         except GradingFailed:
             return path
     return None
 
 
+def fields_read(grader: Mapping[str, Json]) -> list[str]:
+    """The fields of `item` that the templates in a grader's JSON read, outermost names only."""
+    steps = [split(path) for path in paths(grader)]
+    return list(dict.fromkeys(path[1] for path in steps if path[0] == "item" and len(path) > 1))
+
+
+def paths(grader: Mapping[str, Json]) -> list[str]:
+    """Every variable in a grader's JSON, once; what its Python reads is not known."""
+    return list(dict.fromkeys(_paths(grader)))
+
+
 def _paths(part: Json) -> Iterator[str]:
     if isinstance(part, str):
-        yield from _OF_ITEM.findall(part)
+        yield from _VARIABLE.findall(part)
     elif isinstance(part, list):
         for inner in part:
             yield from _paths(inner)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from tuneloop.eval_types import Eval, EvalItem, EvalRun
+from tuneloop.grader_types import Monitor
 from tuneloop.store import eval_tables, schema
 from tuneloop.store.batch_answers import BatchAnswerTable
 from tuneloop.store.blobs import Blobs
 from tuneloop.store.database import Database
 from tuneloop.store.datasets import DatasetTable
 from tuneloop.store.deployments import DeploymentTable
+from tuneloop.store.evaluation_answers import EvaluationAnswerTable
 from tuneloop.store.files import FileTable
+from tuneloop.store.graders import GraderTable, ResultTable, ReviewTable, monitors
 from tuneloop.store.holders import HolderTable
 from tuneloop.store.keys import KeyTable
 from tuneloop.store.logs import LogTable
 from tuneloop.store.nouns import NounTable
+from tuneloop.store.prompts import PromptTable
 from tuneloop.store.scores import ScoreTable
 from tuneloop.store.stored import StoredTable
 from tuneloop.types import (
@@ -42,6 +46,7 @@ class Store:
         self.logs = LogTable(database)
         self.scores = ScoreTable(database)
         self.stored = StoredTable(database)
+        self.prompts = PromptTable(database)
         self.datasets = DatasetTable(database, blobs)
         self.deployments = DeploymentTable(database)
         self.keys = KeyTable(database)
@@ -60,7 +65,12 @@ class Store:
         self.evals = NounTable(database, eval_tables.evals, Eval, "eval")
         self.eval_runs = HolderTable(database, blobs, eval_tables.eval_runs, EvalRun, "eval run")
         self.eval_items = NounTable(database, eval_tables.eval_items, EvalItem, "output item")
+        self.graders = GraderTable(database)
+        self.grader_results = ResultTable(database)
+        self.reviews = ReviewTable(database)
+        self.monitors = NounTable(database, monitors, Monitor, "monitor")
         self.evaluations = NounTable(database, schema.evaluations, Evaluation, "evaluation")
+        self.evaluation_answers = EvaluationAnswerTable(database)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -26,10 +26,14 @@ class DeploymentTable(NounTable[Deployment]):
 
     def live(self) -> Mapping[str, str]:
         """alias -> the model that answers under it now."""
-        last = select(func.max(deployments.c.seq)).group_by(deployments.c.alias)
-        query = select(deployments.c.alias, deployments.c.model).where(deployments.c.seq.in_(last))
-        with self.database.read() as connection:
-            return {row.alias: row.model for row in connection.execute(query)}
+        return {deployment.alias: deployment.model for deployment in self._last()}
+
+    def prompts(self) -> Mapping[str, str]:
+        """alias -> the Prompt that takes the place of the callers' instructions now; only those that have one."""
+        return {deployment.alias: deployment.prompt for deployment in self._last() if deployment.prompt}
+
+    def _last(self) -> list[Deployment]:
+        return self.all(deployments.c.seq.in_(select(func.max(deployments.c.seq)).group_by(deployments.c.alias)))
 
     def history(self, alias: str) -> list[Deployment]:
         """Newest first."""

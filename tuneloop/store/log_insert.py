@@ -13,7 +13,7 @@ from tuneloop.store.keeping import terms, to_keep
 from tuneloop.store.schema import log_metadata, logs, stored, stored_terms
 from tuneloop.types import Log, Stored
 
-#: rows in one statement; 27 columns each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters
+#: rows in one statement; 28 columns each stay below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 GROUPS = (256, 64, 16, 4, 1)
 
 Row = tuple[Any, ...]

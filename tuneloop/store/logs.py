@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -15,6 +16,21 @@ from tuneloop.store.log_insert import LogInsert
 from tuneloop.store.schema import log_metadata, logs
 from tuneloop.store.where import newest_first, where
 from tuneloop.types import Log
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What the calls that one model answered have used."""
+
+    model: str
+    calls: int
+    #: those whose tokens are known, and their tokens
+    counted: int
+    prompt_tokens: int
+    completion_tokens: int
+    #: those whose cost is known, and their dollars
+    priced: int
+    cost: float
 
 
 class LogTable:
@@ -61,10 +77,49 @@ class LogTable:
                 return
             after = (rows[-1].created_at, rows[-1].id)
 
+    def ids(self, tree: Tree) -> list[tuple[str, float]]:
+        """Id and time of every log that matches, oldest first."""
+        query = select(logs.c.id, logs.c.created_at).where(where(tree)).order_by(logs.c.created_at, logs.c.id)
+        with self.database.read() as connection:
+            return [(row.id, row.created_at) for row in connection.execute(query)]
+
+    def exists(self, log_id: str) -> bool:
+        """Whether there is a log of this id."""
+        with self.database.read() as connection:
+            return connection.execute(select(logs.c.id).where(logs.c.id == log_id)).first() is not None
+
     def count(self, tree: Tree) -> int:
         """How many logs match."""
         with self.database.read() as connection:
             return connection.execute(select(func.count()).select_from(logs).where(where(tree))).scalar_one()
+
+    def span(self, tree: Tree) -> tuple[int, float | None, float | None]:
+        """How many logs match, and when the first and the last of them were made (None without any)."""
+        query = select(func.count(), func.min(logs.c.created_at), func.max(logs.c.created_at)).where(where(tree))
+        with self.database.read() as connection:
+            count, first, last = connection.execute(query).one()
+        return count, first, last
+
+    def usage(self, tree: Tree) -> list[Usage]:
+        """What the logs that match have used, by the model that answered; the model of most calls first."""
+        model = func.coalesce(logs.c.served_by, logs.c.model)
+        tokens = logs.c.prompt_tokens.is_not(None) & logs.c.completion_tokens.is_not(None)
+        query = (
+            select(
+                model.label("model"),
+                func.count().label("calls"),
+                func.count().filter(tokens).label("counted"),
+                func.coalesce(func.sum(logs.c.prompt_tokens).filter(tokens), 0).label("prompt_tokens"),
+                func.coalesce(func.sum(logs.c.completion_tokens).filter(tokens), 0).label("completion_tokens"),
+                func.count(logs.c.cost).label("priced"),
+                func.coalesce(func.sum(logs.c.cost), 0.0).label("cost"),
+            )
+            .where(where(tree))
+            .group_by(model)
+            .order_by(func.count().desc(), model)
+        )
+        with self.database.read() as connection:
+            return [Usage(**row._mapping) for row in connection.execute(query)]
 
     def by_metadata(self, wanted: Mapping[str, str], *, limit: int = 2) -> list[Log]:
         """The newest logs whose metadata has all these values."""

@@ -49,6 +49,7 @@ logs = Table(
     Column("span_name", Text),
     Column("span_kind", Text),
     Column("attributes", JSON(none_as_null=True)),
+    Column("prompt", Text),
     Column("input_text", Text, nullable=False),
     Column("output_text", Text, nullable=False),
     Column("request", LargeBinary, nullable=False),
@@ -59,6 +60,7 @@ logs = Table(
     Index("logs_trace", "trace_id", "created_at"),
     Index("logs_span", "span_id"),
     Index("logs_parent", "parent_id"),
+    Index("logs_prompt", "prompt", "created_at"),
 )
 
 log_metadata = Table(
@@ -313,6 +315,7 @@ deployments = Table(
     Column("model", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("note", Text),
+    Column("prompt", Text),
     Index("deployments_alias", "alias", "seq"),
 )
 
@@ -323,6 +326,18 @@ evaluations = Table(
     Column("created_at", Double, nullable=False),
     Column("dataset_id", Text, nullable=False),
     Column("report", JSON, nullable=False),
+    Column("status", Text, nullable=False, default="completed"),
+    Column("digest", Text, nullable=False, default=""),
+    Index("evaluations_open", "digest", "status"),
+)
+
+evaluation_answers = Table(
+    "evaluation_answers",
+    metadata,
+    Column("evaluation_id", Text, ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
+    Column("arm", Text, primary_key=True),
+    Column("row_id", Text, primary_key=True),
+    Column("answer", JSON, nullable=False),
 )
 
 announcements = Table(

@@ -99,4 +99,4 @@ def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
 def _epochs(method: Method, rows: int, batch_size: int) -> int:
     if method == "reinforcement":
         return max(1, min(_MOST_EPOCHS_OF_ANSWERS, round(_STEPS_OF_ANSWERS * batch_size / rows)))
-    return max(2, min(12, round(1200 / rows)))
+    return max(3, min(12, round(3000 / rows)))

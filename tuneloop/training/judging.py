@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 
+from tuneloop import graders
 from tuneloop.chat import Chat
 from tuneloop.errors import InvalidInput
-from tuneloop.graders import METRICS, Metric
+from tuneloop.graders import METRICS, Grader, GradingFailed, Metric, sample_of_text
+from tuneloop.graders.sandbox import Sandbox
 from tuneloop.training.answers import answer_text, end_tokens
 from tuneloop.training.learner import Learner
 from tuneloop.training.objectives import Pair
 from tuneloop.training.records import EventLog
 from tuneloop.training.tree import Ints, Unit
 from tuneloop.training.writing import write_answers
+from tuneloop.types import Json
 
 #: rows that are answered after each epoch, at most
 MOST = 100
@@ -85,19 +90,61 @@ class Judge:
             return 0.0
 
 
-def make_judge(name: str, chat: Chat, units: Sequence[Unit], learner: Learner, *, seed: int, events: EventLog) -> Judge:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compared:
+    """A grader as a metric: it sees an answer, and its reference as `item.reference` and, where it is JSON,
+    `item.reference_json`."""
+
+    grader: Grader
+
+    @property
+    def name(self) -> str:
+        return self.grader.name
+
+    @property
+    def binary(self) -> bool:
+        return self.grader.binary
+
+    def grade(self, answer: str, reference: str) -> float:
+        item: dict[str, Json] = {"reference": reference}
+        with suppress(ValueError):
+            item["reference_json"] = orjson.loads(reference)
+        graded = self.grader.grade(item, sample_of_text(answer))
+        if graded.failed:
+            raise GradingFailed(*graded.failures[0])
+        return graded.reward
+
+
+def read_metric(given: str | Mapping[str, Json]) -> Metric:
+    """The metric of a name, or of a grader's JSON. Raises InvalidInput."""
+    if not isinstance(given, str):
+        return _Compared(grader=graders.read(given, run_python=Sandbox()))
+    if given not in METRICS:
+        raise InvalidInput(f"there is no grader {given!r}; there are {', '.join(METRICS)}", param="grader")
+    return METRICS[given]
+
+
+def make_judge(
+    given: str | Mapping[str, Json],
+    chat: Chat,
+    units: Sequence[Unit],
+    learner: Learner,
+    *,
+    seed: int,
+    events: EventLog,
+) -> Judge:
     """The judge that compares with the answers of rows, the preferred ones of pairs (DPO), the good ones (KTO).
 
     Of more than MOST such rows, `seed` chooses that many. Raises InvalidInput when there is no such grader, or nothing
     that it could compare with.
     """
-    if name not in METRICS:
-        raise InvalidInput(f"there is no grader {name!r}; there are {', '.join(METRICS)}", param="grader")
+    metric = read_metric(given)
+    name = metric.name
     cases = list(_cases(units))
     if not cases:
         raise InvalidInput("the validation file has no answer that a grader could compare with", param="grader")
     chosen = np.random.default_rng(seed % 2**64).permutation(len(cases))[:MOST]
-    judge = Judge(METRICS[name], chat, [cases[index] for index in sorted(chosen)], learner, events)
+    judge = Judge(metric, chat, [cases[index] for index in sorted(chosen)], learner, events)
     judge.check()
     events.message(
         f"The grader {name!r} judges each epoch by answers to {len(chosen)} of {len(units)} validation examples",

@@ -120,6 +120,12 @@ class CreateChatCompletion(TypedDict):
     audio: NotRequired[Annotated[dict[str, Any] | None, IGNORED]]
     modalities: NotRequired[Annotated[list[str] | None, works("text; others are refused")]]
     moderation: NotRequired[Annotated[dict[str, Any] | None, IGNORED]]
+    prompt: NotRequired[
+        Annotated[
+            dict[str, Any] | None,
+            works("Tuneloop's own: a kept prompt, `{id or name, version, variables}`; model and messages may be its"),
+        ]
+    ]
     prediction: NotRequired[Annotated[dict[str, Any] | None, IGNORED]]
     prompt_cache_key: NotRequired[Annotated[str | None, IGNORED]]
     prompt_cache_options: NotRequired[Annotated[dict[str, Any] | None, IGNORED]]

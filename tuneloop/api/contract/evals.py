@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from tuneloop.api.contract.graders import LabelModel as LabelModelGrader
-from tuneloop.api.contract.graders import Multi, Python, ScoreModel, StringCheck, TextSimilarity
+from tuneloop.api.contract.graders import Grader, Named
 from tuneloop.api.contract.words import Operation, Page, works
 
 Metadata = dict[str, str]
@@ -33,7 +32,7 @@ class CreateEval(TypedDict):
 
     data_source_config: CustomData | StoredData
     testing_criteria: Annotated[
-        list[StringCheck | TextSimilarity | Python | ScoreModel | LabelModelGrader | Multi],
+        list[Grader | Named],
         works("graders; pass_threshold beside them"),
     ]
     name: NotRequired[str]

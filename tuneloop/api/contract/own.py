@@ -64,6 +64,7 @@ class Log(TypedDict):
     span_name: str | None
     span_kind: str | None
     attributes: dict[str, Any] | None
+    prompt: Annotated[str | None, works("the version of the prompt it was asked with")]
     input_text: str
     output_text: str
     request: Any
@@ -114,6 +115,10 @@ class Deploy(TypedDict):
     alias: str
     model: str
     note: NotRequired[str | None]
+    #: id of an evaluation: only if its verdict is yes, for this model
+    evaluation: NotRequired[str | None]
+    #: in place of the callers' instructions; null is the Prompt that the model was tuned with, "" none
+    prompt: NotRequired[str | None]
 
 
 class Health(TypedDict):
@@ -182,6 +187,10 @@ OPERATIONS = (
     ),
     Operation("Tuneloop", "GET", "/v1/evaluations", "Reports of `tuneloop evaluate`", gives=Page[types.Evaluation]),
     Operation("Tuneloop", "GET", "/v1/evaluations/{evaluation_id}", "One of them", gives=types.Evaluation),
+    Operation(
+        "Tuneloop", "GET", "/v1/evaluations/{evaluation_id}/report", "Its report, to send around",
+        writes=("text/html", "text/markdown"), note="`?form=html` or `markdown`",
+    ),
     Operation(
         "Traces", "POST", "/v1/traces", "Take spans (OTLP/HTTP)", dict[str, Any], dict[str, Any],
         reads=(JSON, "application/x-protobuf"), writes=(JSON, "application/x-protobuf"),

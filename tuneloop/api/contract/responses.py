@@ -44,7 +44,7 @@ class CreateResponse(TypedDict):
     image: NotRequired[Annotated[Any, IGNORED]]
     max_tool_calls: NotRequired[Annotated[int | None, IGNORED]]
     moderation: NotRequired[Annotated[Any, IGNORED]]
-    prompt: NotRequired[Annotated[dict[str, Any] | None, REFUSED]]
+    prompt: NotRequired[Annotated[dict[str, Any] | None, works("one that is kept here")]]
     prompt_cache_key: NotRequired[Annotated[str | None, IGNORED]]
     prompt_cache_options: NotRequired[Annotated[Any, IGNORED]]
     prompt_cache_retention: NotRequired[Annotated[str | None, IGNORED]]

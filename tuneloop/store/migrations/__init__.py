@@ -67,6 +67,21 @@ def m009_accounts(connection: Connection) -> None:
     _run_sql(connection, "m009_accounts")
 
 
+def m010_evaluations(connection: Connection) -> None:
+    """Evaluations keep every answer at once; deployments have instructions."""
+    _run_sql(connection, "m010_evaluations")
+
+
+def m011_graders(connection: Connection) -> None:
+    """Graders under names, what they said, what people are asked, monitors of new calls."""
+    _run_sql(connection, "m011_graders")
+
+
+def m012_prompts(connection: Connection) -> None:
+    """Prompts in versions; logs know which of them they were asked with."""
+    _run_sql(connection, "m012_prompts")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_initial,
     m002_preferences,
@@ -77,6 +92,9 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m007_traces,
     m008_webhooks,
     m009_accounts,
+    m010_evaluations,
+    m011_graders,
+    m012_prompts,
 )
 
 

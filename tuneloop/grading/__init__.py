@@ -1,0 +1,21 @@
+"""Graders at work: kept under names in versions, on logs, live, by people, and how far judges agree with people."""
+
+from tuneloop.grading.agreement import Agreement, agreement
+from tuneloop.grading.kept import read
+from tuneloop.grading.logs import Tally, run
+from tuneloop.grading.reviews import answer, people, waiting
+from tuneloop.grading.versions import add, find, resolve
+
+__all__ = [
+    "Agreement",
+    "Tally",
+    "add",
+    "agreement",
+    "answer",
+    "find",
+    "people",
+    "read",
+    "resolve",
+    "run",
+    "waiting",
+]

@@ -1,0 +1,6 @@
+"""The report of an evaluation for people: one page, or Markdown, from its JSON alone."""
+
+from tuneloop.reports.markdown import write_markdown
+from tuneloop.reports.page import write_page
+
+__all__ = ["write_markdown", "write_page"]
