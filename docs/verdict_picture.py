@@ -29,10 +29,11 @@ def main(models: Path | None) -> None:
         if models is not None:
             (home / "models").symlink_to(models.resolve())
         report = home / "report.html"
-        environ = {**os.environ, "TUNELOOP_HOME": str(home), "TUNELOOP_DOLLARS_PER_HOUR": "0.05"}
+        environ = {**os.environ, "TUNELOOP_HOME": str(home)}
         command = [sys.executable, "-m", "tuneloop", "verdict", str(EXAMPLE / "train.jsonl")]
         command += ["--held-out", str(EXAMPLE / "held_out.jsonl"), "--name", "customer-service"]
         command += ["--short", "Say the key of the Skerry Line answer that fits.", "--epochs", "5"]
+        command += ["--dollars-per-hour", "0.05"]
         command += ["--grader", str(EXAMPLE / "grader.json"), "--report", str(report)]
         subprocess.run(command, env=environ, check=True)
         picture = ROOT / "docs" / "verdict.png"

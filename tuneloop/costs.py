@@ -59,7 +59,7 @@ def of_logs(
         "calls_source": volume.source,
         "models": [_used(one, calls, volume) for one in used],
         "instead": others,
-        "notes": _gaps(used, counted, bool(instead), volume),
+        "notes": _gaps(used, counted, bool(instead)),
     }
 
 
@@ -82,7 +82,7 @@ def _dollars(cost: float, calls: int, calls_per_month: float | None) -> dict[str
     return {"cost": cost, "per_1000": 1000 * cost / calls, "per_month": month}
 
 
-def _gaps(used: Sequence[Usage], counted: int, priced_anew: bool, volume: Volume) -> list[str]:
+def _gaps(used: Sequence[Usage], counted: int, priced_anew: bool) -> list[str]:
     notes = [
         f"{one.calls - one.priced:,} of {one.calls:,} calls that {one.model} answered have no known cost"
         for one in used
@@ -91,8 +91,6 @@ def _gaps(used: Sequence[Usage], counted: int, priced_anew: bool, volume: Volume
     missing = sum(one.calls for one in used) - counted
     if missing and priced_anew:
         notes.append(f"calls without known tokens, left out of what other models would cost: {missing:,}")
-    if volume.calls_per_month is None:
-        notes.append(f"calls in a month are not known: {volume.source}")
     return notes
 
 

@@ -76,7 +76,8 @@ def import_rows(
     """Make a dataset of training rows in the format of any method; `split` puts them all in one split, `held_out` are
     rows for the test split. A held-out row that is among the others too stays there: a duplicate."""
     found = (_from_row(row, shares, split) for row in rows)
-    return write(store, name, itertools.chain(found, (_from_row(row, shares, "test") for row in held_out)), origin=origin)
+    for_test = (_from_row(row, shares, "test") for row in held_out)
+    return write(store, name, itertools.chain(found, for_test), origin=origin)
 
 
 def warnings(dataset: Dataset) -> list[str]:

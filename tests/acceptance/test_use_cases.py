@@ -34,7 +34,7 @@ def test_the_verdict_is_what_is_expected(name: str, test_home: Path, tmp_path: P
     arguments = [argument if argument != "report.html" else str(report) for argument in command(name)]
     environ = {**os.environ, "TUNELOOP_HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-m", "tuneloop", *arguments, "--no-curve", "--no-regression"],
+        [sys.executable, "-m", "tuneloop", *arguments],
         env=environ,
         cwd=USE_CASES / name,
         capture_output=True,
@@ -49,4 +49,6 @@ def test_the_verdict_is_what_is_expected(name: str, test_home: Path, tmp_path: P
     quality = candidate["metrics"][found["primary"]]
     assert expected["least_quality"] <= quality <= expected["most_quality"]
     assert (candidate["difference"]["low"] > 0) == expected["tuned_ahead_of_prompted"], candidate["difference"]
+    shares = [point["share"] for point in found["learning_curve"]["points"]]
+    assert shares == [0.25, 0.5, 1.0] and found["regression"]["questions"]["rows"] == 50
     assert candidate["prompt_tokens"] < arms["prompted"]["prompt_tokens"]

@@ -126,7 +126,7 @@ def test_logged_calls_and_the_same_ones_with_another_model(loop: Loop) -> None:
 def test_no_logs_no_costs(loop: Loop) -> None:
     found = costs.of_logs(loop, filters.parse("model = nobody"), [("big", Quote(Price(input=1, output=1), "here"))])
     assert (found["calls"], found["models"], found["instead"][0]["cost"]) == (0, [], None)
-    assert found["notes"] == ["calls in a month are not known: no call is logged"]
+    assert (found["calls_per_month"], found["calls_source"]) == (None, "no call is logged")
 
 
 def test_an_evaluation_with_logs_job_and_machine(loop: Loop) -> None:
@@ -169,7 +169,7 @@ def test_the_command_on_sizes(loop: Loop) -> None:
 def test_the_command_on_logs(loop: Loop) -> None:
     shown = said("big", "--where", "status = 200")
     assert "as logged" in shown and "with big" in shown
-    assert "300 calls in 30 days: 41 logged calls in 4.0 days" in shown
+    assert "calls in 30 days: 300 (41 logged calls in 4.0 days" in shown
     assert told("--where", "status = 200", "--per-month", "41")["models"][0]["per_month"] == pytest.approx(0.062)
 
 
@@ -185,7 +185,9 @@ def test_the_command_on_an_evaluation(loop: Loop) -> None:
     by_filter = told("--evaluation", "eval_1", "--where", "status = 200")
     assert by_filter["calls_source"].startswith("41 logged calls")
     nothing = said("--evaluation", "eval_1", "--where", "model = nobody")
-    assert "Calls in a month are not known: no call is logged." in nothing
+    assert "calls in 30 days: not known (no call is logged)" in nothing
+    dear = said("--evaluation", "eval_1", "--dollars-per-hour", "100")
+    assert "it never pays for its training: no call is cheaper" in dear
 
 
 @pytest.mark.parametrize(
@@ -215,6 +217,7 @@ def test_a_machine_without_a_price(loop: Loop) -> None:
         said("--tokens-per-second", "60")
     shown = said("--evaluation", "eval_1")
     assert "(settings.toml, [machine] dollars_per_hour)" in shown
-    assert "The price of tuned is not known" in shown and "What the training cost is not known" in shown
+    assert "The price of tuned is not known" in shown and "training: not known" in shown
+    assert "when it has paid for it: not known" in shown
     assert pricing.compared(evaluation().report) == ("as logged", "tuned")
     assert Prices().dollars_per_hour is None

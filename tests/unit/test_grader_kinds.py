@@ -367,6 +367,7 @@ def test_what_people_may_say() -> None:
         ("label", {"labels": ["a", "A"]}, "labels"),
         ("regex", {}, "pattern"),
         ("regex", {"pattern": "("}, "pattern"),
+        ("regex", {"pattern": "?{{"}, "pattern"),
         ("regex", {"pattern": "x" * 3000}, "pattern"),
         ("regex", {"pattern": "((a{1000}){1000}){1000}"}, "pattern"),
         ("regex", {"pattern": "a", "mode": "find"}, "mode"),

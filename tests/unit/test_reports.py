@@ -194,6 +194,8 @@ def test_a_candidate_that_costs_more_is_not_sold_as_a_saving() -> None:
     }
     said = words(parsed(write_page(SMALL | {"cost": cost})))
     assert "it costs $3.50 a month more" in said and "never, as no call is cheaper" in said
+    unknown = cost | {"saving_per_month": None, "saving_per_1000": 0.04, "calls_per_month": None}
+    assert "The candidate saves $0.04 on 1,000 calls." in words(parsed(write_page(SMALL | {"cost": unknown})))
     assert "Dearer in a month" in said and "Saved in a month" not in said
 
 

@@ -217,19 +217,26 @@ def _show_evaluation(answer: Mapping[str, Any]) -> None:
     table(("arm", "$ per 1,000", "$ per month", "price"), rows)
     _say_volume(answer)
     training = answer["training"]
-    if training is not None and training["dollars"] is not None:
-        say(escape(f"training: ${training['dollars']:,.4f} ({training['source']})"))
-    if answer["break_even_calls"] is not None:
-        days = answer["break_even_days"]
-        after = "" if days is None else f", that is {days:,.1f} days"
-        say(f"it has paid for its training after {answer['break_even_calls']:,} calls{after}")
+    if training is not None:
+        dollars = "not known" if training["dollars"] is None else f"${training['dollars']:,.4f}"
+        say(escape(f"training: {dollars} ({training['source']})"))
+        say(_break_even(answer))
     for note in answer["notes"]:
         say(escape(note))
 
 
+def _break_even(answer: Mapping[str, Any]) -> str:
+    if answer["break_even_calls"] is None:
+        never = answer["saving_per_1000"] is not None and answer["saving_per_1000"] <= 0
+        return "it never pays for its training: no call is cheaper" if never else "when it has paid for it: not known"
+    days = answer["break_even_days"]
+    after = "" if days is None else f", that is {days:,.1f} days"
+    return f"it has paid for its training after {answer['break_even_calls']:,} calls{after}"
+
+
 def _say_volume(answer: Mapping[str, Any]) -> None:
-    if answer["calls_per_month"] is not None:
-        say(escape(f"{answer['calls_per_month']:,.0f} calls in 30 days: {answer['calls_source']}"))
+    calls = "not known" if answer["calls_per_month"] is None else f"{answer['calls_per_month']:,.0f}"
+    say(escape(f"calls in 30 days: {calls} ({answer['calls_source']})"))
 
 
 def _dollars(one: Mapping[str, Any]) -> tuple[str, str, str]:

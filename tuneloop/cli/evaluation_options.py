@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,6 +57,10 @@ MaxDollars = Annotated[
         rich_help_panel=_TERMS,
     ),
 ]
+DollarsPerHour = Annotated[
+    float | None,
+    typer.Option(help="What an hour of this machine costs; default: settings.toml.", min=0, rich_help_panel=_TERMS),
+]
 Timeout = Annotated[float, typer.Option(help="Seconds that an answer may take.", min=0.1, rich_help_panel=_TERMS)]
 Reports = Annotated[
     list[Path] | None,
@@ -92,6 +97,12 @@ def terms(
         baseline=baseline,
         candidate=candidate,
     )
+
+
+def price_machine(loop: Loop, dollars_per_hour: float | None) -> None:
+    """Have this machine's time cost what was said, if anything was."""
+    if dollars_per_hour is not None:
+        loop.settings = replace(loop.settings, dollars_per_hour=dollars_per_hour)
 
 
 def check_reports(paths: list[Path] | None) -> None:

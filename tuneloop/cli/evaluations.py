@@ -48,6 +48,7 @@ def add(app: typer.Typer) -> None:
         candidate: options.Candidate = None,
         grader: options.Graders = None,
         max_dollars: options.MaxDollars = None,
+        dollars_per_hour: options.DollarsPerHour = None,
         timeout: options.Timeout = 120.0,
         report: options.Reports = None,
     ) -> None:
@@ -60,6 +61,7 @@ def add(app: typer.Typer) -> None:
 
         options.check_reports(report)
         with opened() as loop:
+            options.price_machine(loop, dollars_per_hour)
             found = loop.store.datasets.named(dataset)
             chosen = comparing.held_out(loop, found, options.split(on), rows)
             picks: tuple[comparing.Pick, ...] = ("random", "similar") if pick == "both" else (pick,)

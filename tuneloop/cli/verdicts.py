@@ -66,6 +66,7 @@ def add(app: typer.Typer) -> None:
         candidate: options.Candidate = None,
         grader: options.Graders = None,
         max_dollars: options.MaxDollars = None,
+        dollars_per_hour: options.DollarsPerHour = None,
         timeout: options.Timeout = 120.0,
         report: options.Reports = None,
     ) -> None:
@@ -80,6 +81,7 @@ def add(app: typer.Typer) -> None:
 
         options.check_reports(report)
         with opened() as loop:
+            options.price_machine(loop, dollars_per_hour)
             found = _dataset(loop, data, held_out, name)
             asked = verdicts.Question(
                 dataset=found,

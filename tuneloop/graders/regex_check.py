@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tuneloop.errors import InvalidInput
 from tuneloop.graders import fields, patterns, templates
 from tuneloop.graders.grading import Score, Verdict
+from tuneloop.graders.variables import paths
 from tuneloop.types import Json
 
 
@@ -16,7 +17,7 @@ def regex_check(grader: Mapping[str, Json], param: str) -> Score:
     given, pattern = templates.text(grader, "input", param), templates.text(grader, "pattern", param)
     mode = fields.choice(grader, "mode", param, patterns.MODES)
     negate = fields.truth(grader.get("negate"), f"{param}.negate")
-    if "{{" not in pattern:
+    if not paths({"pattern": pattern}):  # a row brings nothing to it
         try:
             patterns.read(pattern)
         except ValueError as error:

@@ -25,7 +25,7 @@ def account(
     training: TrainingCost | None = None,
     here: Collection[str] = (),
 ) -> dict[str, Json]:
-    """The part "cost" of an evaluation's report, from the rest of it; what is unknown is None, and `notes` say why.
+    """The part "cost" of an evaluation's report, from the rest of it; what is unknown is None.
 
     `here` are the models that answer on this machine: their calls cost its time. An arm's own `cost_per_1000`, which
     was added up call by call, is taken as it is; otherwise its mean tokens are priced. JSON: `calls_per_month`,
@@ -131,18 +131,12 @@ def _less(today: Mapping[str, Any] | None, candidate: Mapping[str, Any] | None, 
 
 
 def _notes(cost: Mapping[str, Any]) -> list[str]:
-    """What a reader must know to trust the numbers."""
+    """What a reader must know to trust the numbers, beside what the other fields say."""
     notes = [
         f"The price of {name} is not known: settings.toml takes prices and what an hour of the machine costs."
         for name, arm in cost["arms"].items()
         if arm["per_1000"] is None
     ]
-    if cost["calls_per_month"] is None:
-        notes.append(f"Calls in a month are not known: {cost['calls_source']}.")
-    if cost["training"] is not None and cost["training"]["dollars"] is None:
-        notes.append(f"What the training cost is not known: {cost['training']['source']}.")
-    if cost["saving_per_1000"] is not None and cost["saving_per_1000"] <= 0:
-        notes.append("The candidate saves nothing on a call, so that its training is never paid back.")
     busy = {name: arm["hours_per_month"] for name, arm in cost["arms"].items() if arm["hours_per_month"] is not None}
     for name, hours in busy.items():
         notes.append(

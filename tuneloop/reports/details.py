@@ -141,24 +141,13 @@ def cost(report: Report) -> Iterator[Block]:
 
 
 def _savings(found: Mapping[str, Json]) -> Iterator[str]:
-    calls, saving = number(found.get("calls_per_month")), number(found.get("saving_per_month"))
+    calls = number(found.get("calls_per_month"))
     source = f": {found['calls_source']}" if word(found.get("calls_source")) else ""
     if calls is None:
         yield f"How many calls there are in a month is not known{source}."
     else:
         yield f"{calls:,.0f} calls a month{source}."
-    if saving is None:
-        yield "What is saved in a month cannot be told: a price or the number of calls is not known."
-    else:
-        yield (
-            f"The candidate saves {dollars(saving)} a month."
-            if saving > 0
-            else (
-                f"The candidate saves nothing: it costs {dollars(-saving)} a month more."
-                if saving < 0
-                else "It costs the same."
-            )
-        )
+    yield _saved(found)
     training = found.get("training")
     if training:
         minutes, price = number(at(training, "minutes")), at(training, "dollars")
@@ -166,6 +155,17 @@ def _savings(found: Mapping[str, Json]) -> Iterator[str]:
         price = f"cost {dollars(price)}" if number(price) is not None else "has a cost that is not known"
         yield f"The training {price}{took} ({word(at(training, 'source'), 'source not known')})."
         yield _break_even(found)
+
+
+def _saved(found: Mapping[str, Json]) -> str:
+    saving, per = number(found.get("saving_per_month")), "a month"
+    if saving is None:
+        saving, per = number(found.get("saving_per_1000")), "on 1,000 calls"
+    if saving is None:
+        return "What the candidate saves is not known."
+    if saving > 0:
+        return f"The candidate saves {dollars(saving)} {per}."
+    return f"The candidate saves nothing: it costs {dollars(-saving)} {per} more." if saving else "It costs the same."
 
 
 def _break_even(found: Mapping[str, Json]) -> str:

@@ -81,7 +81,10 @@ def _covariance(points: Sequence[Point], scores: Sequence[Sequence[float]] | Non
 
     if scores is None or len(scores[0]) < 2:
         return np.diag([p.error**2 for p in points])
-    return np.atleast_2d(np.cov(np.asarray(scores, dtype=np.float64))) / len(scores[0])
+    rows = len(scores[0])
+    # Where all rows score the same, as many may as the rows that were not drawn: half a row's worth is always in doubt.
+    least = np.eye(len(points)) * (0.5 / rows) ** 2
+    return np.atleast_2d(np.cov(np.asarray(scores, dtype=np.float64))) / rows + least
 
 
 def _shapes(at: NDArray[float64], rows: int) -> Iterator[NDArray[float64]]:
