@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+import psutil
 
 from tuneloop import calls, costs, datasets, evaluations, graders, grading, prompts
 from tuneloop.engines.asking import Asker
@@ -56,8 +59,8 @@ def arms(loop: Loop, dataset: Dataset, sides: Sides, rows: Sequence[Example] = (
         shown = list(datasets.good(loop.store.datasets.rows(dataset.id, "train")))
         for pick in sides.picks:
             picker = evaluations.PICKERS[pick](shown, sides.shots)
-            name = f"{sides.shots} examples" if pick == "random" else f"{sides.shots} {pick} examples"
-            found.append(Arm(name=name, model=base, kind="few_shot", examples=picker))
+            words = [str(sides.shots), "" if pick == "random" else pick, "example" if sides.shots == 1 else "examples"]
+            found.append(Arm(name=" ".join(filter(None, words)), model=base, kind="few_shot", examples=picker))
     for side in named:
         found.append(side.arm("tuned" if side.tuned_from and len(tuned) == 1 else side.name))
     return found
@@ -256,7 +259,9 @@ def _metadata(loop: Loop, rows: Sequence[Example]) -> dict[str, Mapping[str, Jso
 def _head(loop: Loop, asked: Comparison) -> dict[str, Json]:
     dataset = asked.dataset
     counts = {"train_rows": dataset.counts.get("train", 0), "split": asked.rows[0].split if asked.rows else None}
-    return {"title": dataset.name, "dataset": {"id": dataset.id, "name": dataset.name, **counts}}
+    machine = f"{psutil.cpu_count()} CPU cores, {psutil.virtual_memory().total / 2**30:.0f} GiB of memory"
+    about = {"id": dataset.id, "name": dataset.name, **counts}
+    return {"title": dataset.name, "dataset": about, "machine": f"{platform.system()} {platform.machine()}, {machine}"}
 
 
 def _begin(loop: Loop, asked: Comparison) -> Evaluation:

@@ -44,7 +44,7 @@ def test_from_two_files_to_a_page(test_home: Path, tmp_path: Path) -> None:
     )
     report = json.loads((tmp_path / "report.json").read_text())
     arms = {arm["name"]: arm for arm in report["arms"]}
-    assert list(arms) == ["prompted", "1 examples", "1 similar examples", "tuned", "tuned, short prompt"]
+    assert list(arms) == ["prompted", "1 example", "1 similar example", "tuned", "tuned, short prompt"]
     assert report["rows"] == 10 and all(arm["errors"] == 0 for arm in arms.values())
     assert arms["tuned, short prompt"]["prompt_tokens"] < arms["tuned"]["prompt_tokens"] / 2
     for arm in arms.values():

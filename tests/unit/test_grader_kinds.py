@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tuneloop.errors import EngineError, InvalidInput
 from tuneloop.graders import Graded, Grader, calibration, read, sample_of_text
-from tuneloop.graders.labels import confusion, per_class
 from tuneloop.testing import JudgeFake, PeopleFake
 from tuneloop.types import Json
 
@@ -130,23 +129,6 @@ def test_label(answer: str, reward: float) -> None:
     assert graded.reward == reward and made.binary
     assert ("none of the labels" in graded.notes.get("why", "")) == (reward == 0)
     assert "none of the labels" in why(grade(made, answer, reference="Weather"))
-
-
-def test_which_label_is_taken_for_which() -> None:
-    answers, references = ["a", "B ", "c", "b", "zzz"], ["A", "b", "a", "b", "B"]
-    assert confusion(answers, references) == {"labels": ["A", "b"], "counts": [[1, 0, 1], [0, 2, 1]]}
-    assert list(per_class(answers, references)) == ["A", "b"]
-    assert confusion([], []) == {"labels": [], "counts": []}
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abc")), max_size=30))
-def test_confusion_and_classes_tell_the_same(pairs: list[tuple[str, str]]) -> None:
-    answers, references = [answer for answer, _ in pairs], [reference for _, reference in pairs]
-    table, classes = confusion(answers, references), per_class(answers, references)
-    for index, label in enumerate(table["labels"]):
-        row = table["counts"][index]
-        assert sum(row) == classes[label]["support"] and row[index] / sum(row) == classes[label]["recall"]
 
 
 @pytest.mark.parametrize(

@@ -212,13 +212,6 @@ def test_a_title_may_be_that_of_a_section() -> None:
     assert [words(heading) for heading in page.iter("h1")] == ["Cost"]
 
 
-def test_a_matrix_of_labels_is_read_too() -> None:
-    report = copy.deepcopy(SMALL)
-    report["arms"][4]["confusion"] = {"labels": ["a", "b"], "counts": [[5, 2, 1], [0, 7, 0]]}
-    said = words(parsed(write_page(report)))
-    assert "a b 2" in said and "a none of the labels 1" in said
-
-
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if isinstance(value, dict):
         for key, one in value.items():

@@ -1,4 +1,4 @@
-"""Label accuracy; precision, recall and F1 of each class, and which is taken for which."""
+"""Label accuracy, and precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from tuneloop.types import Json
 
 #: What models put around a label: quotes, brackets, Markdown emphasis, the full stop. No sign: "-1" is a label.
 _WRAPPING = " \t\r\n\"'`“”‘’«»„*()[]{}<>.,:;!?。！？"
@@ -59,20 +57,6 @@ def per_class(answers: Sequence[str], references: Sequence[str]) -> dict[str, Ma
     said, meant = Counter(a for a, _ in pairs), Counter(r for _, r in pairs)
     right = Counter(r for a, r in pairs if a == r)
     return {spelling[label]: _ratios(right[label], said[label], meant[label]) for label in sorted(spelling)}
-
-
-def confusion(answers: Sequence[str], references: Sequence[str]) -> dict[str, Json]:
-    """Which label was given where which was right: {"labels": [...], "counts": [[...], ...]}.
-
-    A row of `counts` for each label among the references, sorted as in `per_class`; a column for each of these, and a
-    last one for answers that are none of them.
-    """
-    spelling = _spelling(references)
-    place = {label: index for index, label in enumerate(sorted(spelling))}
-    counts = [[0] * (len(place) + 1) for _ in place]
-    for answer, reference in zip(answers, references, strict=True):
-        counts[place[normal(reference)]][place.get(normal(answer), len(place))] += 1
-    return {"labels": [spelling[label] for label in place], "counts": counts}
 
 
 def _spelling(references: Sequence[str]) -> dict[str, str]:

@@ -98,17 +98,7 @@ def _often(counts: Mapping[tuple[str, str], int], meant: str, said: str) -> str:
 
 
 def _pairs(confusion: Json) -> dict[tuple[str, str], int]:
-    """How often one label was said for another: from a list of pairs, or from a matrix under its labels."""
-    if isinstance(confusion, Mapping):
-        labels = words(confusion.get("labels"))
-        columns = [*labels, "none of the labels"]
-        rows = zip(labels, confusion.get("counts") or (), strict=False)
-        return {
-            (meant, said): int(count)
-            for meant, row in rows
-            for said, count in zip(columns, row, strict=False)
-            if count and said != meant
-        }
+    """How often one label was said for another."""
     return {
         (word(one.get("meant"), UNKNOWN), word(one.get("said"), UNKNOWN)): int(number(one.get("count")) or 0)
         for one in listed(confusion)
