@@ -60,9 +60,9 @@ def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
     after four or five 46 % at 2e-3, 51 % at 3e-3, 55 % at 4e-3. So 2.8e-3 lies between. A batch of 16 shares the
     prompt's tokens well; a set too small for a few dozen of those steps takes smaller ones. Twelve rows in batches of
     4 were known by heart after six epochs, so that a dozen is enough for the smallest sets. Around 500 rows with a
-    short prompt, held-out answers after the last of so many epochs: 77 labels 73 % right of six, 79 % of ten (the rate stays
-    high for longer); 31 labels 95 % of six; JSON of an API 54 % of six; chrF of prose 0.70 of five, 0.71 after the
-    fourth. So some 5,000 rows are seen in all, and large sets three times. The best epoch is kept where there are
+    short prompt, held-out answers after the last of so many epochs: 77 labels 73 % right of six, 79 % of ten (the rate
+    stays high for longer); 31 labels 95 % of six; JSON of an API 54 % of six; chrF of prose 0.70 of five, 0.71 after
+    the fourth. So some 5,000 rows are seen in all, and large sets three times. The best epoch is kept where there are
     validation rows, so that one too many only costs time.
 
     Reinforcement draws answers anew in each step, and counts by steps: of 4 of 12 prompts with 8 answers each, right or
