@@ -122,6 +122,7 @@ learnt: True
     Recipe(
         title="DSPy",
         file="with_dspy.py",
+        slow=True,
         prints="""\
 ...[OpenAI Provider] Job started with the OpenAI Job ID ftjob-...
 ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +14,12 @@ from tests import postgres
 from tests.llama_cpp import LlamaCpp, start
 from tuneloop.model_store import ModelStore
 from tuneloop.store import Blobs, Database, Store
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector need not look at it again after each of thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,7 @@ def test_a_team_computes_what_one_process_does() -> None:
     assert sorted(done.stdout.splitlines()) == ["process 0 is content", "process 1 is content"]
 
 
+@pytest.mark.slow
 def test_a_run_of_a_team_goes_on_to_the_same_result_when_killed(
     make_run: MakeRun, launch: Callable[[Path], subprocess.Popen[bytes]]
 ) -> None:

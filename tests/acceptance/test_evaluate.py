@@ -79,6 +79,7 @@ def tuneloop(environ: dict[str, str], *arguments: str, fails: bool = False) -> s
 
 
 EVALUATE = ("evaluate", "queues", "good", "--base", "poor", "--shots", "0", "--concurrency", "2")
+AT_ONCE = (*EVALUATE[:-1], "16")
 
 
 def asked(upstream: UpstreamFake) -> Counter[tuple[str, int]]:
@@ -140,18 +141,18 @@ def test_what_goes_wrong_is_in_the_report(environ: dict[str, str], upstream: Ups
 
 
 def test_a_limit_of_dollars(environ: dict[str, str], upstream: UpstreamFake) -> None:
-    said = tuneloop(environ, *EVALUATE, "--max-dollars", "0.2", fails=True)
+    said = tuneloop(environ, *AT_ONCE, "--max-dollars", "0.2", fails=True)
     assert "--max-dollars" in said and len(upstream.requests) < ROWS
-    tuneloop(environ, *EVALUATE)
+    tuneloop(environ, *AT_ONCE)
     assert asked(upstream).total() == 2 * ROWS
 
 
 def test_the_gate_of_a_deployment(environ: dict[str, str], upstream: UpstreamFake) -> None:
-    tuneloop(environ, *EVALUATE)
+    tuneloop(environ, *AT_ONCE)
     evaluation = tuneloop(environ, "evaluations", "list").splitlines()[1].split()[0]
     assert "not about 'poor'" in tuneloop(environ, "deploy", "desk", "poor", "--evaluation", evaluation, fails=True)
     assert "desk is now good" in tuneloop(environ, "deploy", "desk", "good", "--evaluation", evaluation)
-    worse = ("evaluate", "queues", "poor", "--base", "good", "--shots", "0", "--concurrency", "8")
+    worse = ("evaluate", "queues", "poor", "--base", "good", "--shots", "0", "--concurrency", "16")
     said = tuneloop(environ, *worse)
     evaluation = tuneloop(environ, "evaluations", "list").splitlines()[1].split()[0]
     said = tuneloop(environ, "deploy", "desk", "poor", "--evaluation", evaluation, fails=True)
@@ -167,5 +168,5 @@ def test_bad_options_are_told_before_anything_is_asked(environ: dict[str, str], 
         (("--margin", "2"), "margin"),
         (("--on", "train"), "no train rows"),
     ):
-        assert what in tuneloop(environ, *EVALUATE, *options, fails=True), options
+        assert what in tuneloop(environ, *AT_ONCE, *options, fails=True), options
     assert not upstream.requests

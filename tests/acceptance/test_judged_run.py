@@ -93,6 +93,7 @@ def test_the_epoch_with_the_best_answers_is_kept(make_run: MakeRun) -> None:
     assert result(folder)["valid_loss"] == best["valid_loss"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_judged_as_if_it_had_not_been(make_run: MakeRun) -> None:
     rows, validation = [row(index) for index in range(12)], [row(index) for index in range(4)]
     straight, killed = (make_run(name, rows, validation) for name in ("straight", "killed"))

@@ -140,6 +140,7 @@ def test_from_logs_to_a_dataset_to_a_comparison(server: Server, tuned: str, tmp_
     assert "12 matched: 12 kept" in server.run("datasets", "import", "copy", str(again))
 
 
+@pytest.mark.slow
 def test_a_killed_training_process_goes_on(server: Server) -> None:
     job = start_job(server, seed=1, hyperparameters={"n_epochs": 6, "batch_size": 4})
     server.until(job, lambda _: len(steps(server, job)) >= 2)

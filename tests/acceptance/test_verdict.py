@@ -34,6 +34,7 @@ def test_from_two_files_to_a_page(test_home: Path, tmp_path: Path) -> None:
         "--dollars-per-hour",
         "0.1",
         "--no-curve",
+        "--no-regression",
     ]
     command += ["--report", "report.json", "--report", "report.html", "--report", "report.md"]
     environ = {**os.environ, "TUNELOOP_HOME": str(home)}
@@ -49,8 +50,6 @@ def test_from_two_files_to_a_page(test_home: Path, tmp_path: Path) -> None:
     assert arms["tuned, short prompt"]["prompt_tokens"] < arms["tuned"]["prompt_tokens"] / 2
     for arm in arms.values():
         assert 0 < arm["first_token_ms"]["p50"] <= arm["latency_ms"]["p50"] and arm["cost_per_1000"] > 0
-    assert report["regression"]["questions"]["rows"] == 50
-    assert 0 < report["regression"]["loss"]["before"] < 10
     assert report["verdict"]["answer"] in ("yes", "no", "needs_more") and report["suitability"]["kind"] == "suitable"
     assert report["cost"]["training"]["dollars"] > 0
     page, text = ((tmp_path / name).read_text() for name in ("report.html", "report.md"))

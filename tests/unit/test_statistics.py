@@ -129,8 +129,7 @@ def test_mcnemar_agrees_with_statsmodels() -> None:
     assert mcnemar(before, after) == pytest.approx(theirs.pvalue)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+@pytest.mark.parametrize("p_values", [[0.04], [0.01, 0.04, 0.03], [0.0, 1.0, 0.5, 0.5], [0.02, 0.3, 0.011, 0.02, 0.9]])
 def test_holms_correction_agrees_with_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
 
