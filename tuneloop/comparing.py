@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 
@@ -242,12 +242,7 @@ def _suited(loop: Loop, dataset: Dataset) -> list[dict[str, Json]]:
 
 def _grader(loop: Loop, asker: Asker, definition: Json) -> graders.Grader:
     """A grader whose judges are asked as the arms are, by the names that answer here."""
-    running = asyncio.get_running_loop()
-
-    def ask(path: str, body: Mapping[str, Json]) -> Mapping[str, Any]:
-        whole = {"model": loop.settings.base_model, **body} if path == "/embeddings" else body
-        return asyncio.run_coroutine_threadsafe(asker.post(path, whole), running).result()
-
+    ask = asker.for_graders(asyncio.get_running_loop(), loop.settings.base_model)
     return grading.read(loop.store, definition, ask=ask, run_python=Sandbox())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,14 +52,8 @@ def asking(loop: Loop) -> Iterator[Ask]:
 
     asker = Asker(loop.routes)
     wait(asker.__aenter__())
-
-    def ask(path: str, body: Mapping[str, Json]) -> Mapping[str, Any]:
-        whole = {"model": loop.settings.base_model, **body} if path == "/embeddings" else body
-        answer: Mapping[str, Any] = wait(asker.post(path, whole))
-        return answer
-
     try:
-        yield ask
+        yield asker.for_graders(running, loop.settings.base_model)
     finally:
         wait(asker.__aexit__(None, None, None))
         if "local" in loop.__dict__:

@@ -20,6 +20,7 @@ import orjson
 from tuneloop import calls
 from tuneloop.errors import EngineError
 from tuneloop.evaluations import Answer, text_of
+from tuneloop.graders import Ask
 from tuneloop.protocols import Endpoint, Router
 from tuneloop.proxies import proxy_for
 from tuneloop.types import Json, Message
@@ -97,6 +98,16 @@ class Asker:
         if not isinstance(answer, dict):
             raise EngineError(f"no JSON: {content[:300].decode('utf-8', 'replace')}")
         return answer
+
+    def for_graders(self, running: asyncio.AbstractEventLoop, embedder: str) -> Ask:
+        """`post` as graders call it, from any thread but that of the `running` loop, which it belongs to. `embedder` is
+        the model of embeddings where a body names none."""
+
+        def ask(path: str, body: Mapping[str, Json]) -> Mapping[str, Any]:
+            whole = {"model": embedder, **body} if path == "/embeddings" else body
+            return asyncio.run_coroutine_threadsafe(self.post(path, whole), running).result()
+
+        return ask
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]], unwanted: set[str]) -> T:
         """Again and again, while what is wrong may pass; fields that the model refuses are dropped."""
