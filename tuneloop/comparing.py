@@ -208,13 +208,8 @@ async def compare(loop: Loop, asked: Comparison, on_progress: Progress) -> Evalu
             terms=terms,
         )
     report["cost"] = await loop.in_thread(costs.of_evaluation, loop, report)
-    return finish(loop, begun, report)
-
-
-def finish(loop: Loop, evaluation: Evaluation, report: Mapping[str, Json]) -> Evaluation:
-    """Keep a report."""
-    loop.store.evaluations.change(evaluation.id, report=dict(report), status="completed")
-    return replace(evaluation, report=report, status="completed")
+    loop.store.evaluations.change(begun.id, report=report, status="completed")
+    return replace(begun, report=report, status="completed")
 
 
 def price(loop: Loop, model: str, answer: Answer, seconds: float) -> float | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tuneloop import evaluations, statistics, tuning
+from tuneloop import evaluations, tuning
 from tuneloop.engines.asking import Asker
 from tuneloop.evaluations import Arm, Doors, Progress, Terms
 from tuneloop.graders import Grader, Verdict
@@ -48,10 +48,9 @@ async def _questions(loop: Loop, before: str, after: str, concurrency: int, prog
     async with Asker(loop.routes) as asker:
         doors = Doors(ask=asker.answer, progress=progress)
         report = await evaluations.run(arms, asked, doors, graders=[right], terms=Terms(concurrency=concurrency))
-    was, now = ([r["answers"][arm.name]["scores"]["right"] for r in report["results"]] for arm in arms)
-    difference = statistics.bootstrap(was, now)
-    means = {"before": sum(was) / len(was), "after": sum(now) / len(now)}
-    return {"rows": len(asked), **means, "low": difference.low, "high": difference.high}
+    was, now = (arm["metrics"]["right"] for arm in report["arms"])
+    difference = report["arms"][1]["difference"]
+    return {"rows": len(asked), "before": was, "after": now, "low": difference["low"], "high": difference["high"]}
 
 
 def _row(number: int, question: Mapping[str, Any]) -> Example:

@@ -107,19 +107,25 @@ async def give(loop: Loop, asked: Question, tuned: Sequence[Arm], progress: Prog
     rows = comparing.held_out(loop, asked.dataset, asked.split, asked.rows)
     sides = Sides(models=asked.against, base=asked.base, shots=asked.shots, logged=asked.logged)
     arms = [*comparing.arms(loop, asked.dataset, sides, rows), *tuned]
+    named = asked.terms.candidate or _candidate(tuned)
+    candidate = next((arm for arm in arms if arm.name == named), None)
     head = {**asked.terms.head, "suitability": await loop.in_thread(suitability, loop, asked.dataset)}
-    terms = replace(asked.terms, candidate=asked.terms.candidate or _candidate(tuned), head=head)
+    if asked.regression and candidate is not None and candidate.kind == "tuned":
+        # Before the comparison, which is completed by its last answer: killed here, nothing that is paid for is lost.
+        say("Looking for what was forgotten")
+        head["regression"] = await forgetting.check(
+            loop, asked.base, candidate.model, concurrency=asked.terms.concurrency, progress=progress
+        )
     question = Comparison(
-        dataset=asked.dataset, arms=arms, rows=rows, terms=terms, graders=asked.graders, timeout=asked.timeout
+        dataset=asked.dataset,
+        arms=arms,
+        rows=rows,
+        terms=replace(asked.terms, candidate=named, head=head),
+        graders=asked.graders,
+        timeout=asked.timeout,
     )
     say(f"Comparing on {len(rows)} {asked.split} rows that no model was tuned on")
-    evaluation = await comparing.compare(loop, question, progress)
-    if not asked.regression:
-        return evaluation
-    say("Looking for what was forgotten")
-    candidate = next(arm.model for arm in arms if arm.name == evaluation.report["candidate"])
-    found = await forgetting.check(loop, asked.base, candidate, concurrency=terms.concurrency, progress=progress)
-    return comparing.finish(loop, evaluation, {**evaluation.report, "regression": found})
+    return await comparing.compare(loop, question, progress)
 
 
 def suitability(loop: Loop, dataset: Dataset) -> dict[str, Json] | None:

@@ -141,6 +141,26 @@ def test_the_whole_verdict(loop: Loop, dataset: Dataset, upstream: UpstreamFake)
     assert short["prompt"] == {"name": "desk-short", "version": 1}
 
 
+def test_what_was_forgotten_is_looked_at_before_anything_is_paid_for(
+    loop: Loop, dataset: Dataset, upstream: UpstreamFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[tuple[str, str]] = []
+
+    async def check(loop: Loop, before: str, after: str, **_: Any) -> dict[str, Any]:
+        checked.append((before, after))
+        assert not upstream.requests
+        return {"sentence": "Nothing.", "forgotten": False}
+
+    monkeypatch.setattr(forgetting, "check", check)
+    asked = replace(question(loop, dataset, curve=False), regression=True)
+    report = give(loop, asked, Trainer(loop))
+    assert report["regression"] == {"sentence": "Nothing.", "forgotten": False}
+    assert checked == [(BASE, report["arms"][-1]["model"])]
+    upstream.requests.clear()
+    terms = Terms(candidate="prompted", baseline="tuned")
+    assert "regression" not in give(loop, replace(asked, terms=terms), Trainer(loop))  # nothing was tuned there
+
+
 def test_what_was_trained_and_answered_is_taken_as_it_is(loop: Loop, dataset: Dataset, upstream: UpstreamFake) -> None:
     trainer, asked = Trainer(loop), question(loop, dataset)
     give(loop, asked, trainer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from tuneloop.cli import grader_files
 from tuneloop.cli.console import say
 from tuneloop.errors import InvalidInput
 
@@ -141,11 +142,5 @@ def _definition(loop: Loop, name: str) -> Any:
     if name in graders.METRICS:
         return graders.of_metric(name)
     path = Path(name)
-    if path.suffix == ".json" or path.is_file():
-        try:
-            return grading.resolve(loop.store, orjson.loads(path.read_bytes()))
-        except OSError as error:
-            raise InvalidInput(f"cannot read the grader in {name!r}: {error.strerror}", param="grader") from None
-        except ValueError as error:
-            raise InvalidInput(f"the grader in {name!r} is not valid JSON: {error}", param="grader") from None
-    return grading.resolve(loop.store, name)
+    is_file = path.suffix == ".json" or path.is_file()
+    return grading.resolve(loop.store, grader_files.read(path) if is_file else name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneloop.cli import grader_files
 from tuneloop.cli.console import console, moment, say, stderr, table, warn
 from tuneloop.cli.context import opened
 from tuneloop.errors import InvalidInput
@@ -76,7 +75,7 @@ def _kept(group: typer.Typer) -> None:
         from tuneloop import grading
 
         with opened() as loop:
-            made = grading.add(loop.store, name, _read(file), note)
+            made = grading.add(loop.store, name, grader_files.read(file), note)
         say(f"{made.reference}: wherever a grader is asked for, {made.name!r} will do")
 
 
@@ -194,15 +193,6 @@ def _review(loop: Loop, grader: str, user: str | None) -> int:
                 grading.answer(loop.store, grader, {"id": review.id, "value": said, "user": user})
                 answered += 1
     return answered
-
-
-def _read(file: Path) -> Any:
-    try:
-        return json.loads(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"cannot read the grader in {str(file)!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidInput(f"the grader in {str(file)!r} is not valid JSON: {error}") from None
 
 
 def _tell(name: str, tally: Tally) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tuneloop.cli import grader_files
 from tuneloop.errors import InvalidInput
 from tuneloop.protocols import Effort
 from tuneloop.protocols import Schedule as Schedules
@@ -124,12 +124,7 @@ def grader(given: str | None, *, is_needed: bool) -> Any:
     path = Path(given)
     if path.suffix != ".json" and path.name == given and not path.is_file():
         return given
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"cannot read the grader in {given!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidInput(f"the grader in {given!r} is not valid JSON: {error}") from None
+    return grader_files.read(path)
 
 
 def _number(name: str, value: Any) -> Any:

@@ -133,7 +133,8 @@ async def _outcomes(
     price: GradePrice,
 ) -> list[_Outcome]:
     """What every arm answered, graded when all have: a pairwise grader sees the baseline's answer beside each."""
-    given = {arm.name: await running.answers(load, arm, rows) for arm in arms}
+    kept = await asyncio.to_thread(load.keeper.kept)
+    given = {arm.name: await running.answers(load, arm, rows, kept) for arm in arms}
     found = []
     for arm in arms:
         others = [None] * len(rows) if arm.name == baseline else given[baseline]

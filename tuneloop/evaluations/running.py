@@ -94,11 +94,13 @@ class Load:
     warms_up: Callable[[Arm], bool]
 
 
-async def answers(load: Load, arm: Arm, rows: Sequence[Example]) -> list[Answer]:
-    """An arm's answers in the order of the rows. Raises CostLimitReached."""
+async def answers(
+    load: Load, arm: Arm, rows: Sequence[Example], kept: Mapping[tuple[str, str], Answer]
+) -> list[Answer]:
+    """An arm's answers in the order of the rows; those that are `kept` (by arm and row) are taken as they are. Raises
+    CostLimitReached."""
     if arm.kind == "logged":
         return [arm.answers.get(row.id, Answer(error="no logged answer")) for row in rows]
-    kept = load.keeper.kept()
     found = {row.id: kept[arm.name, row.id] for row in rows if (arm.name, row.id) in kept}
     for answer in found.values():
         load.purse.pay(answer.cost)
