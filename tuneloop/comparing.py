@@ -173,6 +173,8 @@ class Comparison:
     graders: Sequence[Json] = ()
     #: seconds that an answer may take
     timeout: float = 120.0
+    #: id of the Evaluation that it is, if there is one already
+    evaluation: str | None = None
 
     @property
     def digest(self) -> str:
@@ -210,8 +212,10 @@ async def compare(loop: Loop, asked: Comparison, on_progress: Progress) -> Evalu
             terms=terms,
         )
     report["cost"] = await loop.in_thread(costs.of_evaluation, loop, report)
-    loop.store.evaluations.change(begun.id, report=report, status="completed")
-    return replace(begun, report=report, status="completed")
+    loop.store.evaluations.change(
+        begun.id, schema.evaluations.c.status == "running", report=report, status="completed", progress={}
+    )
+    return replace(begun, report=report, status="completed", progress={})
 
 
 def _as_asked(loop: Loop, model: str, parameters: dict[str, Json]) -> dict[str, Json]:
@@ -265,6 +269,8 @@ def _head(loop: Loop, asked: Comparison) -> dict[str, Json]:
 
 
 def _begin(loop: Loop, asked: Comparison) -> Evaluation:
+    if asked.evaluation is not None:
+        return loop.store.evaluations.get(asked.evaluation)
     table = schema.evaluations.c
     open_ones = loop.store.evaluations.all(table.digest == asked.digest, table.status == "running")
     if open_ones:

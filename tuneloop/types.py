@@ -352,10 +352,15 @@ class Evaluation:
     dataset_id: str
     #: empty until it is completed
     report: Mapping[str, Json]
-    #: "running" also of one that was killed: the same again goes on with it
-    status: Literal["running", "completed"] = "completed"
+    #: "running" also of a command's that was killed: the same again goes on with it
+    status: Literal["queued", "running", "completed", "failed", "cancelled"] = "completed"
     #: hash of what it compares, and how
     digest: str = ""
+    #: the request that a server works on; None of a command's
+    asked: Mapping[str, Json] | None = None
+    #: `doing`, what is done now; `arms`, of each the rows that are answered, and all
+    progress: Mapping[str, Json] = field(default_factory=dict)
+    error: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -55,6 +55,8 @@ class Question:
     graders: Sequence[Json] = ()
     terms: Terms = field(default_factory=Terms)
     timeout: float = 120.0
+    #: id of the Evaluation that it is, if there is one already
+    evaluation: str | None = None
 
 
 #: runs a job to its end, and returns it succeeded
@@ -123,6 +125,7 @@ async def give(loop: Loop, asked: Question, tuned: Sequence[Arm], progress: Prog
         terms=replace(asked.terms, candidate=named, head=head),
         graders=asked.graders,
         timeout=asked.timeout,
+        evaluation=asked.evaluation,
     )
     say(f"Comparing on {len(rows)} {asked.split} rows that no model was tuned on")
     return await comparing.compare(loop, question, progress)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.server import Server
 from tuneloop.testing import Answer, UpstreamFake
 from tuneloop.types import Json
 
@@ -108,6 +109,27 @@ def test_a_killed_evaluation_goes_on_and_pays_for_no_answer_twice(
     assert arms["good"]["first_token_ms"]["p50"] < arms["good"]["latency_ms"]["p50"]
     listed = tuneloop(environ, "evaluations", "list")
     assert "running" not in listed and "yes" in listed
+
+
+def test_a_killed_server_goes_on_and_pays_for_no_answer_twice(
+    environ: dict[str, str], upstream: UpstreamFake, tmp_path: Path
+) -> None:
+    with Server(Path(environ["TUNELOOP_HOME"]), tmp_path) as server:
+        wanted = {"dataset": "queues", "models": ["good"], "base": "poor", "shots": 0, "concurrency": 2}
+        made = server.client.call("POST", "/evaluations", wanted)
+        deadline = time.monotonic() + 60
+        while len(upstream.requests) < ROWS + 10 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        server.kill()
+        assert ROWS + 10 <= asked(upstream).total() < 2 * ROWS
+        server.start()
+        while (found := server.client.call("GET", f"/evaluations/{made['id']}"))["status"] in ("queued", "running"):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        assert found["status"] == "completed", found
+        assert len(asked(upstream)) == 2 * ROWS and asked(upstream).total() <= 2 * ROWS + 2
+        assert found["report"]["verdict"]["answer"] == "yes"
+        assert "100.0 %" in server.run("evaluations", "show", made["id"])
 
 
 def test_what_goes_wrong_is_in_the_report(environ: dict[str, str], upstream: UpstreamFake, tmp_path: Path) -> None:

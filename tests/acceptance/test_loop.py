@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,23 @@ def test_from_logs_to_a_dataset_to_a_comparison(server: Server, tuned: str, tmp_
     assert set(arms) == {"prompted", "2 examples", "tuned"}
     primary = json.loads(report.read_text())["primary"]
     assert arms["tuned"]["metrics"][primary] > arms["prompted"]["metrics"][primary]
+    assert the_server_says(server, {"dataset": "codes", "models": [tuned], "shots": 0}) == {
+        name: arms[name]["metrics"][primary] for name in ("prompted", "tuned")
+    }
     exported = server.run("datasets", "export", "codes")
     again = tmp_path / "again.jsonl"
     again.write_text(exported)
     assert "12 matched: 12 kept" in server.run("datasets", "import", "copy", str(again))
+
+
+def the_server_says(server: Server, wanted: dict[str, Any]) -> dict[str, float]:
+    """What comes of an evaluation over HTTP: the quality of each arm."""
+    made, deadline = server.client.call("POST", "/evaluations", wanted), time.monotonic() + 60
+    while (found := server.client.call("GET", f"/evaluations/{made['id']}"))["status"] in ("queued", "running"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+    report = found["report"]
+    return {arm["name"]: arm["metrics"][report["primary"]] for arm in report["arms"]}
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ class Running(NamedTuple):
     client: httpx2.Client
     #: what answers as "fake"
     upstream: UpstreamFake
+    server: Server
 
     def raw(self, sent: bytes) -> bytes:
         """What comes back for these very bytes, up to the end of the connection or a second of silence."""
@@ -71,7 +72,7 @@ def running(home: Path, *, prepare: Callable[[Loop], None] = lambda loop: None, 
         thread.start()
         assert started.wait(30), "the server did not start"
         with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30) as client:
-            yield Running(url, loop, client, upstream)
+            yield Running(url, loop, client, upstream, server)
         server.should_exit = True
         thread.join()
         recorder.close()

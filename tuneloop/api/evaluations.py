@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from tuneloop.api import routing, shapes
@@ -18,6 +18,33 @@ from tuneloop.types import Evaluation
 def router(loop: Loop) -> APIRouter:
     """The routes over one loop's parts."""
     routes = routing.routes()
+    _doing(routes, loop)
+    _reading(routes, loop)
+    return routes
+
+
+def _doing(routes: APIRouter, loop: Loop) -> None:
+    @routes.post("/evaluations")
+    def create_evaluation(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        from tuneloop import evaluating  # brings in SciPy, and a server is to start at once
+
+        return _evaluation(evaluating.create(loop, body))
+
+    @routes.post("/evaluations/{evaluation_id}/cancel")
+    def cancel_evaluation(evaluation_id: str) -> dict[str, Any]:
+        from tuneloop import evaluating
+
+        return _evaluation(evaluating.cancel(loop.store, evaluation_id))
+
+    @routes.delete("/evaluations/{evaluation_id}")
+    def delete_evaluation(evaluation_id: str) -> dict[str, Any]:
+        from tuneloop import evaluating
+
+        evaluating.delete(loop.store, evaluation_id)
+        return {"id": evaluation_id, "object": "evaluation.deleted", "deleted": True}
+
+
+def _reading(routes: APIRouter, loop: Loop) -> None:
     store = loop.store
 
     @routes.get("/evaluations")
@@ -34,13 +61,11 @@ def router(loop: Loop) -> APIRouter:
         from tuneloop import reports
 
         found = store.evaluations.get(evaluation_id)
-        if found.status == "running":
-            raise InvalidInput(f"the evaluation {found.id} is not completed", param="evaluation_id")
+        if found.status != "completed":
+            raise InvalidInput(f"the evaluation {found.id} has no report: it is {found.status}", param="evaluation_id")
         if form == "html":
             return HTMLResponse(reports.write_page(found.report))
         return PlainTextResponse(reports.write_markdown(found.report), media_type="text/markdown")
-
-    return routes
 
 
 def _evaluation(item: Evaluation) -> dict[str, Any]:

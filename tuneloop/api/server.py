@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -44,6 +46,7 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
             "fine-tuning": loop.runner.run,
             "batches": loop.batch_runner.run,
             "eval-runs": loop.eval_runner.run,
+            "evaluations": server.evaluate,
         },
     )
     queue.start()
@@ -53,6 +56,8 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
         loop.enqueue("batches", batch.id)
     for run in runs.waiting(loop.store):
         loop.enqueue("eval-runs", run.id)
+    for evaluation in loop.store.evaluations.waiting():
+        loop.enqueue("evaluations", evaluation.id)
     try:
         server.run(sockets=[listening])
     finally:
@@ -83,10 +88,19 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
+        self._loop = loop
+        self._events: Future[asyncio.AbstractEventLoop] = Future()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._events.set_result(asyncio.get_running_loop())
         self._ready()
+
+    def evaluate(self, evaluation_id: str) -> None:
+        """Run an evaluation in the caller's thread, its calls in this server's event loop."""
+        from tuneloop import evaluating  # brings in SciPy, and a server is to start at once
+
+        evaluating.Runner(loop=self._loop, events=self._events).run(evaluation_id)
 
 
 class _Protocol(HttpToolsProtocol):

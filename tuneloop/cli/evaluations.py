@@ -106,16 +106,49 @@ def _evaluations(group: typer.Typer) -> None:
         options.check_reports(report)
         with opened() as loop:
             found = loop.store.evaluations.get(evaluation)
-        if found.status == "running":
-            say(f"{found.id} is not completed; the command that began it goes on with it")
+        if found.status != "completed":
+            say(_state(found))
             return
         show(found)
         options.write_reports(found, report)
 
+    @group.command()
+    def cancel(evaluation: Annotated[str, typer.Argument(help="Id of the evaluation.")]) -> None:
+        """End an evaluation that the server works on. One of a command ends with that (Ctrl-C).
+
+        Example: tuneloop evaluations cancel eval_0123
+        """
+        from tuneloop import evaluating
+
+        with opened() as loop:
+            say(f"{evaluating.cancel(loop.store, evaluation).id} is cancelled")
+
+    @group.command()
+    def delete(evaluation: Annotated[str, typer.Argument(help="Id of the evaluation.")]) -> None:
+        """Forget an evaluation with its answers.
+
+        Example: tuneloop evaluations delete eval_0123
+        """
+        from tuneloop import evaluating
+
+        with opened() as loop:
+            evaluating.delete(loop.store, evaluation)
+        say(f"{evaluation} is deleted")
+
+
+def _state(evaluation: Evaluation) -> str:
+    """What is to be said of one without a report."""
+    if evaluation.asked is None:
+        return f"{evaluation.id} is not completed; the command that began it goes on with it"
+    error = f": {escape(str(evaluation.error['message']))}" if evaluation.error else ""
+    arms = [f"{escape(arm)} {done} of {total}" for arm, (done, total) in evaluation.progress.get("arms", {}).items()]
+    now = ". ".join(filter(None, [escape(evaluation.progress.get("doing", "")), ", ".join(arms)]))
+    return f"{evaluation.id} is {evaluation.status}{error}" + (f". {now}" if now else "")
+
 
 def _answer(evaluation: Evaluation) -> str:
-    if evaluation.status == "running":
-        return "running"
+    if evaluation.status != "completed":
+        return evaluation.status
     return str((evaluation.report.get("verdict") or {}).get("answer") or "-").replace("_", " ")
 
 

@@ -11,7 +11,7 @@ from dbos import DBOS, DBOSClient, SetWorkflowID, run_dbos_database_migrations
 #: Pending jobs are recovered only under the version that began them. Ours is fixed, so that jobs survive an upgrade:
 #: running a job again is safe, since it goes on from what its folder and the store say.
 VERSION = "1"
-Queue = Literal["validation", "fine-tuning", "batches", "eval-runs"]
+Queue = Literal["validation", "fine-tuning", "batches", "eval-runs", "evaluations"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 #: how many items of a queue are worked on side by side, where it is more than one: a small batch does not wait for the
 #: end of a large one

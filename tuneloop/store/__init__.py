@@ -10,7 +10,7 @@ from tuneloop.store.blobs import Blobs
 from tuneloop.store.database import Database
 from tuneloop.store.datasets import DatasetTable
 from tuneloop.store.deployments import DeploymentTable
-from tuneloop.store.evaluation_answers import EvaluationAnswerTable
+from tuneloop.store.evaluations import EvaluationAnswerTable, EvaluationTable
 from tuneloop.store.files import FileTable
 from tuneloop.store.graders import GraderTable, ResultTable, ReviewTable, monitors
 from tuneloop.store.holders import HolderTable
@@ -25,7 +25,6 @@ from tuneloop.types import (
     Batch,
     Checkpoint,
     Delivery,
-    Evaluation,
     Event,
     FineTuningJob,
     Model,
@@ -69,7 +68,7 @@ class Store:
         self.grader_results = ResultTable(database)
         self.reviews = ReviewTable(database)
         self.monitors = NounTable(database, monitors, Monitor, "monitor")
-        self.evaluations = NounTable(database, schema.evaluations, Evaluation, "evaluation")
+        self.evaluations = EvaluationTable(database)
         self.evaluation_answers = EvaluationAnswerTable(database)
 
     def close(self) -> None:

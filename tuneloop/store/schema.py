@@ -328,6 +328,9 @@ evaluations = Table(
     Column("report", JSON, nullable=False),
     Column("status", Text, nullable=False, default="completed"),
     Column("digest", Text, nullable=False, default=""),
+    Column("asked", JSON(none_as_null=True)),
+    Column("progress", JSON, nullable=False, default=dict),
+    Column("error", JSON(none_as_null=True)),
     Index("evaluations_open", "digest", "status"),
 )
 

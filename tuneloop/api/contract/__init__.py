@@ -6,7 +6,20 @@ routes that there are and against the types of OpenAI's own client.
 
 from __future__ import annotations
 
-from tuneloop.api.contract import batches, chat, evals, files, graders, models, own, prompts, responses, texts, tuning
+from tuneloop.api.contract import (
+    batches,
+    chat,
+    evals,
+    evaluations,
+    files,
+    graders,
+    models,
+    own,
+    prompts,
+    responses,
+    texts,
+    tuning,
+)
 from tuneloop.api.contract.words import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -19,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *batches.OPERATIONS,
     *graders.OPERATIONS,
     *evals.OPERATIONS,
+    *evaluations.OPERATIONS,
     *prompts.OPERATIONS,
     *own.OPERATIONS,
 )

@@ -1,4 +1,4 @@
-"""Tuneloop's own routes: logs, feedback, data sets, deployments, evaluations; and traces."""
+"""Tuneloop's own routes: logs, feedback, data sets, deployments; and traces."""
 
 from __future__ import annotations
 
@@ -184,12 +184,6 @@ OPERATIONS = (
     Operation("Tuneloop", "GET", "/v1/deployments", "What answers under which name", gives=Page[types.Deployment]),
     Operation(
         "Tuneloop", "POST", "/v1/deployments/{alias}/rollback", "The model before answers again", gives=types.Deployment
-    ),
-    Operation("Tuneloop", "GET", "/v1/evaluations", "Reports of `tuneloop evaluate`", gives=Page[types.Evaluation]),
-    Operation("Tuneloop", "GET", "/v1/evaluations/{evaluation_id}", "One of them", gives=types.Evaluation),
-    Operation(
-        "Tuneloop", "GET", "/v1/evaluations/{evaluation_id}/report", "Its report, to send around",
-        writes=("text/html", "text/markdown"), note="`?form=html` or `markdown`",
     ),
     Operation(
         "Traces", "POST", "/v1/traces", "Take spans (OTLP/HTTP)", dict[str, Any], dict[str, Any],

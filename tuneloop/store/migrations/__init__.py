@@ -82,6 +82,11 @@ def m012_prompts(connection: Connection) -> None:
     _run_sql(connection, "m012_prompts")
 
 
+def m013_asked(connection: Connection) -> None:
+    """Evaluations that a server runs."""
+    _run_sql(connection, "m013_asked")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_initial,
     m002_preferences,
@@ -95,6 +100,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m010_evaluations,
     m011_graders,
     m012_prompts,
+    m013_asked,
 )
 
 

@@ -1,4 +1,4 @@
-"""What the arms of an evaluation have answered: kept an answer at a time, so that none is paid for twice."""
+"""Evaluations, and what their arms have answered: kept an answer at a time, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from tuneloop.store.database import Database
-from tuneloop.store.schema import evaluation_answers
-from tuneloop.types import Json
+from tuneloop.store.nouns import NounTable
+from tuneloop.store.schema import evaluation_answers, evaluations
+from tuneloop.types import Evaluation, Json
+
+#: of an evaluation that has not ended
+OPEN = evaluations.c.status.in_(("queued", "running"))
+
+
+class EvaluationTable(NounTable[Evaluation]):
+    """The evaluations of one database."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, evaluations, Evaluation, "evaluation")
+
+    def waiting(self) -> list[Evaluation]:
+        """Those that wait for the server or are under way there, oldest first."""
+        return [one for one in self.all(OPEN) if one.asked is not None][::-1]
 
 
 class EvaluationAnswerTable:
