@@ -88,6 +88,26 @@ def content_text(content: Json) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
+def text_of(message: Message) -> str:
+    """What graders compare: the text of a message, or of one that calls tools the calls as JSON.
+
+    A call is `{"name", "arguments"}`; several are an array of them.
+    """
+    if calls := message.get("tool_calls"):
+        shown = [_call(c.get("function") or {}) for c in calls]
+        return orjson.dumps(shown[0] if len(shown) == 1 else shown, option=orjson.OPT_SORT_KEYS).decode()
+    return content_text(message.get("content"))
+
+
+def _call(function: Mapping[str, Json]) -> dict[str, Json]:
+    arguments = function.get("arguments") or "{}"
+    try:
+        arguments = orjson.loads(arguments)
+    except ValueError:
+        pass  # models write broken arguments too: shown as they are, they compare as wrong
+    return {"name": function.get("name"), "arguments": arguments}
+
+
 def metadata_of(request: Mapping[str, Json]) -> dict[str, str]:
     """The body's `metadata` with every value as a string; what is no string becomes JSON."""
     metadata = request.get("metadata")

@@ -137,7 +137,7 @@ def _logged(loop: Loop, rows: Sequence[Example]) -> Arm:
 def _given(log: Log) -> Answer:
     message = calls.answer_of(log.response)
     return Answer(
-        text=evaluations.text_of(message) if message else log.output_text,
+        text=calls.text_of(message) if message else log.output_text,
         message=message if message and message.get("tool_calls") else None,
         latency_ms=log.latency_ms,
         first_token_ms=log.first_token_ms,
@@ -246,7 +246,7 @@ def _price_of_grade(loop: Loop, graded: Graded) -> float | None:
 
 def _suited(loop: Loop, dataset: Dataset) -> list[dict[str, Json]]:
     rows = datasets.good(loop.store.datasets.rows(dataset.id))
-    return graders.suited([evaluations.text_of(row.messages[-1]) for row in rows])
+    return graders.suited([calls.text_of(row.messages[-1]) for row in rows])
 
 
 def _grader(loop: Loop, asker: Asker, definition: Json) -> graders.Grader:

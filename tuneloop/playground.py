@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tuneloop import comparing, evaluations, prompts
+from tuneloop import calls, comparing, prompts
 from tuneloop.engines.asking import Asker
 from tuneloop.errors import InvalidInput, NotFound, TuneloopError
 from tuneloop.evaluations import Answer
@@ -62,7 +62,7 @@ def of_rows(loop: Loop, dataset: Dataset, split: Split, most: int, values: Mappi
             messages=row.messages[:-1],
             values=values,
             tools=row.tools,
-            reference=evaluations.text_of(row.messages[-1]),
+            reference=calls.text_of(row.messages[-1]),
         )
         for row in comparing.held_out(loop, dataset, split, most)
     ]

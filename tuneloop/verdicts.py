@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tuneloop import comparing, datasets, evaluations, forgetting, prompts, tuning
+from tuneloop import calls, comparing, datasets, evaluations, forgetting, prompts, tuning
 from tuneloop.checks import examination
 from tuneloop.comparing import Comparison, Sides
 from tuneloop.errors import EngineError
@@ -71,7 +71,7 @@ def default_short(loop: Loop, dataset: Dataset) -> Prompt | None:
     counts: Counter[str] = Counter()
     for row in datasets.good(loop.store.datasets.rows(dataset.id, "train")):
         system = [m for m in row.messages if evaluations.is_instruction(m)]
-        counts["\n\n".join(evaluations.text_of(m) for m in system)] += 1
+        counts["\n\n".join(calls.text_of(m) for m in system)] += 1
     if len(counts) != 1:
         return None
     whole = next(iter(counts)).strip()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tuneloop.calls import text_of
 from tuneloop.errors import EngineError, InvalidInput
 from tuneloop.evaluations import (
     Answer,
@@ -20,7 +21,6 @@ from tuneloop.evaluations import (
     rows_for_table,
     run,
     sentence,
-    text_of,
 )
 from tuneloop.graders import Grader, of_metric, read
 from tuneloop.types import Example, Message

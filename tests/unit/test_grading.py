@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tuneloop.errors import EngineError, InvalidInput
-from tuneloop.graders import Graded, GradingFailed, complete, read, sample_of, sample_of_text
+from tuneloop.graders import Graded, GradingFailed, complete, read, sample_of, sample_of_text, sample_to_compare
 from tuneloop.graders.formulas import read_formula
 from tuneloop.graders.templates import fill
 from tuneloop.types import Json
@@ -76,6 +76,9 @@ def test_variables_of_a_sample() -> None:
     paths = ("output_json.a[0]", "output_tools[0].function.name", "choices[0].message.tool_calls[0].id")
     filled = " ".join(f"{{{{sample.{path}}}}}" for path in paths)
     assert grade({**CHECK, "input": filled, "reference": "1 f c"}, sample=sample).reward == 1
+    assert sample["output_text"] == '{"a": [1]}'
+    compared = sample_to_compare({"role": "assistant", "content": "", "tool_calls": [call]})
+    assert compared["output_json"] == {"name": "f", "arguments": {}} and compared["output_tools"] == [call]
 
 
 @pytest.mark.parametrize(

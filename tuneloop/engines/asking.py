@@ -18,8 +18,9 @@ import aiohttp
 import orjson
 
 from tuneloop import calls
+from tuneloop.calls import text_of
 from tuneloop.errors import EngineError
-from tuneloop.evaluations import Answer, text_of
+from tuneloop.evaluations import Answer
 from tuneloop.graders import Ask
 from tuneloop.protocols import Endpoint, Router
 from tuneloop.proxies import proxy_for

@@ -3,7 +3,7 @@
 Knows no database and no engine: how a model is asked, what a call costs and where answers are kept are handed in.
 """
 
-from tuneloop.evaluations.arms import Answer, Arm, Picker, answer_limit, is_instruction, prompt, text_of
+from tuneloop.evaluations.arms import Answer, Arm, Picker, answer_limit, is_instruction, prompt
 from tuneloop.evaluations.comparison import Doors, Terms, run
 from tuneloop.evaluations.running import Ask, CallPrice, CostLimitReached, Forgetful, Keeper, Progress
 from tuneloop.evaluations.shots import PICKERS, Similar, Spread
@@ -31,5 +31,4 @@ __all__ = [
     "rows_for_table",
     "run",
     "sentence",
-    "text_of",
 ]

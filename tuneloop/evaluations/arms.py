@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-import orjson
-
-from tuneloop.calls import content_text
 from tuneloop.types import Example, Json, Message
 
 #: makes of a conversation (without the answer) what a model is asked
@@ -87,26 +84,6 @@ def answer_limit(references: Sequence[str]) -> int:
     """The most tokens an answer may have: twice the longest reference and a margin, at 3 bytes of UTF-8 a token."""
     longest = max((len(r.encode()) for r in references), default=0)
     return 2 * -(-longest // 3) + 16
-
-
-def text_of(message: Message) -> str:
-    """What graders compare: the text of a message, or of one that calls tools the calls as JSON.
-
-    A call is `{"name", "arguments"}`; several are an array of them.
-    """
-    if calls := message.get("tool_calls"):
-        shown = [_call(c.get("function") or {}) for c in calls]
-        return orjson.dumps(shown[0] if len(shown) == 1 else shown, option=orjson.OPT_SORT_KEYS).decode()
-    return content_text(message.get("content"))
-
-
-def _call(function: Mapping[str, Json]) -> dict[str, Json]:
-    arguments = function.get("arguments") or "{}"
-    try:
-        arguments = orjson.loads(arguments)
-    except ValueError:
-        pass  # models write broken arguments too: shown as they are, they compare as wrong
-    return {"name": function.get("name"), "arguments": arguments}
 
 
 def is_instruction(message: Message) -> bool:

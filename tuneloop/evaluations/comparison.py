@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from tuneloop import graders as grading
 from tuneloop import statistics
+from tuneloop.calls import text_of
 from tuneloop.errors import InvalidInput
 from tuneloop.evaluations import marking, running
-from tuneloop.evaluations.arms import Answer, Arm, answer_limit, text_of
+from tuneloop.evaluations.arms import Answer, Arm, answer_limit
 from tuneloop.evaluations.curves import Trained, learning_curve
 from tuneloop.evaluations.marking import GradePrice, Mark, Paper
 from tuneloop.evaluations.running import Ask, CallPrice, Forgetful, Keeper, Load, Progress, Purse, busy_seconds

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import orjson
 
-from tuneloop.evaluations.arms import Answer, is_instruction, text_of
+from tuneloop.calls import text_of
+from tuneloop.evaluations.arms import Answer, is_instruction
 from tuneloop.evaluations.running import Purse
-from tuneloop.graders import Graded, Grader, complete
+from tuneloop.graders import Graded, Grader, sample_of_text, sample_to_compare
 from tuneloop.types import Example, Json
 
 #: Dollars of what grading an answer took; None when unknown.
@@ -87,6 +88,4 @@ def mark(
 
 
 def _sample(answer: Answer) -> dict[str, Json]:
-    # The text of an answer that calls tools is the calls, as it is of the reference.
-    message = answer.message or {"role": "assistant", "content": answer.text}
-    return complete({"output_text": answer.text, "choices": [{"index": 0, "message": message}]})
+    return sample_to_compare(answer.message) if answer.message else sample_of_text(answer.text)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from tuneloop.evaluations.arms import Picker, is_instruction, text_of
+from tuneloop.calls import text_of
+from tuneloop.evaluations.arms import Picker, is_instruction
 from tuneloop.types import Example, Json
 
 

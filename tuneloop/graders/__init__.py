@@ -13,7 +13,7 @@ from tuneloop.graders.labels import LabelAccuracy
 from tuneloop.graders.metrics import METRICS, Metric, Metrics, of_metric, pick, suited
 from tuneloop.graders.reading import read
 from tuneloop.graders.rouge import RougeL
-from tuneloop.graders.samples import complete, sample_of, sample_of_text
+from tuneloop.graders.samples import complete, sample_of, sample_of_text, sample_to_compare
 
 __all__ = [
     "METRICS",
@@ -39,5 +39,6 @@ __all__ = [
     "read",
     "sample_of",
     "sample_of_text",
+    "sample_to_compare",
     "suited",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from tuneloop.calls import content_text
+from tuneloop.calls import content_text, text_of
 from tuneloop.types import Json, Message
 
 
@@ -18,6 +18,13 @@ def sample_of_text(text: str) -> dict[str, Json]:
 def sample_of(message: Message, finish_reason: str | None = None) -> dict[str, Json]:
     """The sample of an assistant's message: `output_text`, `output_json`, `output_tools`, `choices`."""
     return complete({"choices": [{"index": 0, "message": dict(message), "finish_reason": finish_reason}]})
+
+
+def sample_to_compare(message: Message, finish_reason: str | None = None) -> dict[str, Json]:
+    """The same where answers are compared with references: `output_text` of one that calls tools is the calls as
+    JSON, as `calls.text_of` makes it of both."""
+    choice = {"index": 0, "message": dict(message), "finish_reason": finish_reason}
+    return complete({"output_text": text_of(message), "choices": [choice]})
 
 
 def complete(sample: Mapping[str, Json]) -> dict[str, Json]:

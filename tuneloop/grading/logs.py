@@ -14,7 +14,7 @@ import orjson
 from tuneloop import calls
 from tuneloop.errors import InvalidInput
 from tuneloop.filters import All, Any, Condition, Not, Tree
-from tuneloop.graders import Graded, Grader, sample_of, sample_of_text
+from tuneloop.graders import Graded, Grader, sample_of_text, sample_to_compare
 from tuneloop.graders.human import PENDING
 from tuneloop.graders.needs import asks_model, asks_people
 from tuneloop.store import Store
@@ -156,7 +156,7 @@ def item_of(log: Log, scores: Sequence[Score]) -> dict[str, Json]:
     }
     corrections = [score.correction for score in scores if score.correction]
     if corrections:
-        item["reference"] = calls.content_text(corrections[-1].get("content"))
+        item["reference"] = calls.text_of(corrections[-1])
         reference = calls.parse(item["reference"].encode("utf-8", "replace"))
         item |= {} if reference is None else {"reference_json": reference}
     return item
@@ -166,7 +166,7 @@ def sample_of_log(log: Log) -> dict[str, Json] | None:
     """What a Log answered, as graders see it; None where it answered nothing."""
     message = calls.answer_of(log.response)
     if message is not None:
-        return sample_of(message, log.finish_reason)
+        return sample_to_compare(message, log.finish_reason)
     return sample_of_text(log.output_text) if log.output_text else None
 
 

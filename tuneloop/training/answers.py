@@ -8,8 +8,8 @@ from typing import cast
 
 import orjson
 
+from tuneloop.calls import text_of
 from tuneloop.chat import Chat
-from tuneloop.evaluations import text_of
 from tuneloop.training.decoder import Decoder
 from tuneloop.types import Message
 
