@@ -291,7 +291,7 @@ class _Kept:
     """The store as the keeper of a run's answers."""
 
     def __init__(self, loop: Loop, evaluation: Evaluation) -> None:
-        self._table, self._id = loop.store.evaluation_answers, evaluation.id
+        self._table, self._id = loop.store.evaluations.answers, evaluation.id
 
     def kept(self) -> Mapping[tuple[str, str], Answer]:
         return {key: Answer(**answer) for key, answer in self._table.of(self._id).items()}

@@ -10,13 +10,14 @@ from tuneloop.store.blobs import Blobs
 from tuneloop.store.database import Database
 from tuneloop.store.datasets import DatasetTable
 from tuneloop.store.deployments import DeploymentTable
-from tuneloop.store.evaluations import EvaluationAnswerTable, EvaluationTable
+from tuneloop.store.evaluations import EvaluationTable
 from tuneloop.store.files import FileTable
 from tuneloop.store.graders import GraderTable, ResultTable, ReviewTable, monitors
 from tuneloop.store.holders import HolderTable
 from tuneloop.store.keys import KeyTable
 from tuneloop.store.logs import LogTable
 from tuneloop.store.nouns import NounTable
+from tuneloop.store.people import PersonTable
 from tuneloop.store.prompts import PromptTable
 from tuneloop.store.scores import ScoreTable
 from tuneloop.store.stored import StoredTable
@@ -69,7 +70,7 @@ class Store:
         self.reviews = ReviewTable(database)
         self.monitors = NounTable(database, monitors, Monitor, "monitor")
         self.evaluations = EvaluationTable(database)
-        self.evaluation_answers = EvaluationAnswerTable(database)
+        self.people = PersonTable(database)
 
     def close(self) -> None:
         """Give all connections back."""

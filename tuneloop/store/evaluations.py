@@ -15,17 +15,6 @@ from tuneloop.types import Evaluation, Json
 OPEN = evaluations.c.status.in_(("queued", "running"))
 
 
-class EvaluationTable(NounTable[Evaluation]):
-    """The evaluations of one database."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, evaluations, Evaluation, "evaluation")
-
-    def waiting(self) -> list[Evaluation]:
-        """Those that wait for the server or are under way there, oldest first."""
-        return [one for one in self.all(OPEN) if one.asked is not None][::-1]
-
-
 class EvaluationAnswerTable:
     """The answers of one database's evaluations."""
 
@@ -44,3 +33,15 @@ class EvaluationAnswerTable:
         query = select(table.arm, table.row_id, table.answer).where(table.evaluation_id == evaluation_id)
         with self.database.read() as connection:
             return {(row.arm, row.row_id): row.answer for row in connection.execute(query)}
+
+
+class EvaluationTable(NounTable[Evaluation]):
+    """The evaluations of one database."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, evaluations, Evaluation, "evaluation")
+        self.answers = EvaluationAnswerTable(database)
+
+    def waiting(self) -> list[Evaluation]:
+        """Those that wait for the server or are under way there, oldest first."""
+        return [one for one in self.all(OPEN) if one.asked is not None][::-1]

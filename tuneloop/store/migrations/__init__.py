@@ -87,6 +87,11 @@ def m013_asked(connection: Connection) -> None:
     _run_sql(connection, "m013_asked")
 
 
+def m014_people(connection: Connection) -> None:
+    """Who may sign in to the web page."""
+    _run_sql(connection, "m014_people")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_initial,
     m002_preferences,
@@ -101,6 +106,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m011_graders,
     m012_prompts,
     m013_asked,
+    m014_people,
 )
 
 
