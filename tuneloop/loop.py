@@ -170,6 +170,15 @@ class Loop:
         return f"tl-own-{secrets.token_urlsafe(24)}"
 
     @cached_property
+    def page_secret(self) -> str:
+        """What signs a browser in to this process's pages, as their owner."""
+        return secrets.token_urlsafe(24)
+
+    def opens(self, secret: str) -> bool:
+        """Whether a secret signs a browser in as owner: this process's own, or an API key."""
+        return digest(secret) == digest(self.page_secret) or self.allows(secret)
+
+    @cached_property
     def _preset_key(self) -> str | None:
         return digest(self.settings.api_key) if self.settings.api_key else None
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from tuneloop.api.server import Server
 from tuneloop.loop import Loop
+from tuneloop.server import Server
 from tuneloop.settings import Settings, Upstream
 from tuneloop.store.log_writer import LogWriter
 from tuneloop.testing import Answer, UpstreamFake

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -62,8 +62,8 @@ def routes(loop: Loop) -> list[BaseRoute]:
     return [route for part in PARTS for route in part.router(loop).routes]
 
 
-def build(loop: Loop, recorder: LogWriter) -> Gateway:
-    """The ASGI application over one loop's parts."""
+def build(loop: Loop, recorder: LogWriter, beside: AbstractAsyncContextManager[Any] | None = None) -> Gateway:
+    """The ASGI application over one loop's parts; `beside` lasts as long as it does."""
     app = FastAPI(routes=routes(loop), openapi_url=None, redirect_slashes=False)
     errors.install(app)
     openapi.install(app)
@@ -95,7 +95,7 @@ def build(loop: Loop, recorder: LogWriter) -> Gateway:
             lambda: loop.gateway("monitors", patient=True),
             lambda: loop.local.urgent if "local" in loop.__dict__ else 0,
         )
-        async with swept(loop.store), delivered(loop.store, loop.settings.webhooks), monitors:
+        async with beside or nullcontext(), swept(loop.store), delivered(loop.store, loop.settings.webhooks), monitors:
             yield
         await gateway.aclose()
         await loop.aclose()

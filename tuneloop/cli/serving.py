@@ -42,7 +42,7 @@ def add(app: typer.Typer) -> None:
         for name, value in (("HOST", host), ("PORT", port)):
             if value is not None:
                 os.environ[f"TUNELOOP_{name}"] = str(value)
-        from tuneloop.api.server import serve
+        from tuneloop.server import serve
 
         with opened() as loop:
             serve(loop, lambda url, key: _welcome(url, key, str(loop.settings.home)))

@@ -1,4 +1,4 @@
-"""`tuneloop serve`: uvicorn around the application, and the queue of jobs beside it."""
+"""`tuneloop serve`: uvicorn around the API and the pages, and the queue of jobs beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tuneloop import batches, finetuning
@@ -38,7 +39,7 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
     lock = loop.hold(url)
     key = loop.first_key()
     recorder = LogWriter(loop.store.database)
-    server = Server(loop, recorder, lambda: ready(url, key))
+    server = Server(loop, recorder, lambda: ready(url, key), pages=True)
     queue = JobQueue(
         loop.queue_url,
         {
@@ -71,11 +72,12 @@ def serve(loop: Loop, ready: Callable[[str, str | None], None]) -> None:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn with our settings, which says when it is ready."""
+    """Uvicorn with our settings, which says when it is ready. `pages` has it show the web page, too, which one server
+    of a process can."""
 
-    def __init__(self, loop: Loop, recorder: LogWriter, ready: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, recorder: LogWriter, ready: Callable[[], None], *, pages: bool = False) -> None:
         config = uvicorn.Config(
-            lambda: build(loop, recorder),  # made inside the event loop
+            lambda: _build(loop, recorder, pages=pages),  # made inside the event loop
             factory=True,
             loop="uvloop",
             http=_Protocol,
@@ -101,6 +103,15 @@ class Server(uvicorn.Server):
         from tuneloop import evaluating  # brings in SciPy, and a server is to start at once
 
         evaluating.Runner(loop=self._loop, events=self._events).run(evaluation_id)
+
+
+def _build(loop: Loop, recorder: LogWriter, *, pages: bool) -> ASGIApp:
+    if not pages:
+        return build(loop, recorder)
+    from tuneloop import ui  # takes its time to import; only a server that shows pages needs it
+
+    site = ui.site(loop)
+    return ui.Front(build(loop, recorder, beside=site.router.lifespan_context(site)), site)
 
 
 class _Protocol(HttpToolsProtocol):

@@ -1,0 +1,44 @@
+"""The web page: what the API and the command line do, to look at and to click.
+
+A page for each noun, built in Python with NiceGUI, in the same process as the server. Every page has a URL that says
+what it shows. Pages call the same verbs as the API's routes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+
+from tuneloop.loop import Loop
+from tuneloop.ui import frame, home
+from tuneloop.ui.door import Door
+from tuneloop.ui.front import Front
+
+__all__ = ["Front", "site"]
+
+PAGES = (home.PAGE,)
+
+_FOLDER = Path(__file__).parent
+
+
+def site(loop: Loop) -> FastAPI:
+    """The pages of a loop, as an application with a lifespan. Once in a process: NiceGUI has one app."""
+    app = FastAPI(openapi_url=None)
+    pages.add_static_files("/ui", _FOLDER / "static")
+    for page in PAGES:
+        frame.install(page, loop)
+    ui.run_with(
+        app,
+        title="Tuneloop",
+        favicon=_FOLDER / "static" / "favicon.svg",
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+    )
+    pages.add_middleware(Door, store=loop.store, opens=loop.opens)
+    return app
