@@ -63,6 +63,9 @@ def test_graders_are_kept_listed_and_run_by_name(server: Running) -> None:
         assert ran.reward == 1 and ran.metadata.type == "json"
     valid = post(server, "/fine_tuning/alpha/graders/validate", {"grader": "is_json@1"})
     assert valid == {"grader": {**found["definition"], "version": 1}}
+    gone = server.client.delete("/v1/graders/is_json").json()
+    assert gone == {"id": "is_json", "object": "grader.deleted", "deleted": True}
+    get(server, "/graders/is_json", 404)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +221,8 @@ def test_the_command_line(home: Path, sqlite_store: Store) -> None:
     listed = command("list")
     assert "is_json@1" in listed and "20% of status = 200" in listed
     assert "no longer" in command("monitor", "is_json", "--stop")
+    command("add", "gone", str(home / "json.json"))
+    assert "gone: 1 version deleted" in command("delete", "gone")
     assert "no log has both" in command("agree", "is_json")
     (score,) = [s for of in sqlite_store.scores.of([log.id for log in made]).values() for s in of if s.name == "tone"]
     assert (score.value, score.user) == (4, "anna")

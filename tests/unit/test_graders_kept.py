@@ -110,6 +110,32 @@ def test_a_name_will_do_for_a_grader(sqlite_store: Store) -> None:
     assert grading.read(sqlite_store, made.reference).grade({}, graders.sample_of_text("{}")).reward == 1
 
 
+def test_a_grader_that_is_forgotten(store: Store) -> None:
+    logged(store, "{}")
+    grading.add(store, "is_json", IS_JSON)
+    grading.add(store, "tone", TONE)
+    run(store, "is_json")
+    run(store, "tone")
+    for name in ("is_json", "tone"):
+        monitors.watch(store, name)
+        assert grading.delete(store, name) == 1
+        with pytest.raises(NotFound):
+            grading.find(store, name)
+        assert monitors.of(store, name) is None
+    assert not store.reviews.waiting() and scores(store, "is_json") == [1]
+    with pytest.raises(NotFound):
+        grading.delete(store, "is_json")
+
+
+def test_logs_have_one_answer_and_cannot_be_compared(sqlite_store: Store) -> None:
+    better = {"type": "pairwise", "model": "m"}
+    grading.add(sqlite_store, "better", better)
+    with pytest.raises(InvalidInput, match="evaluations"):
+        run(sqlite_store, "better")
+    with pytest.raises(InvalidInput, match="evaluations"):
+        monitors.watch(sqlite_store, "better")
+
+
 def test_logs_are_graded_once_and_filters_see_it(store: Store) -> None:
     logged(store, '{"a": 1}', "no", "[]")
     grading.add(store, "is_json", IS_JSON)

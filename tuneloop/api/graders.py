@@ -72,6 +72,11 @@ def _named(routes: APIRouter, loop: Loop) -> None:
             "monitor": None if monitor is None else _monitor(monitor),
         }
 
+    @routes.delete("/graders/{name}")
+    def delete_grader(name: str) -> dict[str, Any]:
+        grading.delete(store, name)
+        return {"id": name, "object": "grader.deleted", "deleted": True}
+
 
 def _monitors(routes: APIRouter, loop: Loop) -> None:
     store = loop.store

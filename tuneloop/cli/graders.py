@@ -26,6 +26,7 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Graders: kept under names, on logs, live, and by people.")
     app.add_typer(group, name="graders")
     _kept(group)
+    _versions(group)
     _on_logs(group)
     _by_people(group)
 
@@ -62,6 +63,8 @@ def _kept(group: typer.Typer) -> None:
             found = grading.find(loop.store, name)
         console.print_json(data=dict(found.definition))
 
+
+def _versions(group: typer.Typer) -> None:
     @group.command("add")
     def add_version(
         name: Annotated[str, typer.Argument(help="Name of the grader.")],
@@ -77,6 +80,18 @@ def _kept(group: typer.Typer) -> None:
         with opened() as loop:
             made = grading.add(loop.store, name, grader_files.read(file), note)
         say(f"{made.reference}: wherever a grader is asked for, {made.name!r} will do")
+
+    @group.command()
+    def delete(name: Name) -> None:
+        """Forget a grader with all its versions and its monitor. The scores it gave stay.
+
+        Example: tuneloop graders delete helpful
+        """
+        from tuneloop import grading
+
+        with opened() as loop:
+            gone = grading.delete(loop.store, name)
+        say(f"{name}: {gone} {'version' if gone == 1 else 'versions'} deleted")
 
 
 def _on_logs(group: typer.Typer) -> None:

@@ -16,6 +16,11 @@ def asks_model(grader: Json) -> bool:
     return any(part.get("type") in _MODELS or part.get("evaluation_metric") == "cosine" for part in parts(grader))
 
 
+def compares(grader: Json) -> bool:
+    """Whether two answers to the same question are needed, of which a Log has one."""
+    return any(part.get("type") == "pairwise" for part in parts(grader))
+
+
 def asks_people(grader: Json) -> bool:
     """Whether people are asked."""
     return any(part.get("type") == "human" for part in parts(grader))

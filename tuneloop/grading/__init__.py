@@ -4,7 +4,7 @@ from tuneloop.grading.agreement import Agreement, agreement
 from tuneloop.grading.kept import read
 from tuneloop.grading.logs import Tally, run
 from tuneloop.grading.reviews import answer, people, waiting
-from tuneloop.grading.versions import add, find, resolve
+from tuneloop.grading.versions import add, delete, find, resolve
 
 __all__ = [
     "Agreement",
@@ -12,6 +12,7 @@ __all__ = [
     "add",
     "agreement",
     "answer",
+    "delete",
     "find",
     "people",
     "read",

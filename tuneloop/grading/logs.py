@@ -16,7 +16,7 @@ from tuneloop.errors import InvalidInput
 from tuneloop.filters import All, Any, Condition, Not, Tree
 from tuneloop.graders import Graded, Grader, sample_of_text, sample_to_compare
 from tuneloop.graders.human import PENDING
-from tuneloop.graders.needs import asks_model, asks_people
+from tuneloop.graders.needs import asks_model, asks_people, compares
 from tuneloop.store import Store
 from tuneloop.store.batches import batches
 from tuneloop.store.ids import content_id
@@ -97,7 +97,9 @@ def run(
     on_progress: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
     """Grade the logs that match a filter, newest first, and keep the Scores; those that have this grader's score
-    already are left alone. A failure is kept as a comment without a value."""
+    already are left alone. A failure is kept as a comment without a value. Raises InvalidInput for a grader that a log
+    is not enough for."""
+    check(grader.definition)
     tally = Tally()
     logs = (log for log in store.logs.each(answered(tree)) if chosen(log.id, share))
     fresh = _unknown(store, grader, logs, tally)
@@ -106,6 +108,16 @@ def run(
             tally.add(done.graded)
         on_progress(tally)
     return tally
+
+
+def check(definition: Json) -> None:
+    """Raises InvalidInput for a grader that a log is not enough for."""
+    if compares(definition):
+        raise InvalidInput(
+            "a pairwise grader compares two answers to the same question, and a log has one: it is for evaluations "
+            "(--grader)",
+            param="grader",
+        )
 
 
 def grade(store: Store, grader: Grader, logs: Sequence[Log]) -> list[Graded | None]:

@@ -29,7 +29,7 @@ _MOST = 20
 def watch(store: Store, grader: str, *, where: str = "", share: float = 1.0) -> Monitor:
     """Let a named grader look at a share of the calls that are made from now on; again changes it. Raises InvalidInput
     and NotFound."""
-    versions.find(store, grader)
+    logs.check(versions.find(store, grader).definition)
     filters.parse(where)
     if not 0 < share <= 1:
         raise InvalidInput(f"the share must be above 0, at most 1, not {share:g}", param="share")

@@ -55,6 +55,12 @@ def find(store: Store, reference: str, param: str = "grader") -> GraderVersion:
     return found
 
 
+def delete(store: Store, name: str) -> int:
+    """Forget a grader with all versions and its monitor; the scores it gave stay. Returns how many versions there
+    were. Raises NotFound."""
+    return store.graders.forget(find(store, name.partition("@")[0], "name").name)
+
+
 def resolve(store: Store, given: Json, param: str = "grader") -> Any:
     """A grader's JSON, every name in it replaced by the definition that it names, with its `version`. Raises
     NotFound."""

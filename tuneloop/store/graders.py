@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     exists,
     func,
     insert,
@@ -117,6 +118,15 @@ class GraderTable(NounTable[GraderVersion]):
     def history(self, name: str) -> list[GraderVersion]:
         """The versions of a grader, newest first."""
         return self.all(grader_versions.c.name == name)
+
+    def forget(self, name: str) -> int:
+        """Delete all versions of a grader, its monitor, and what it asks people and nobody has answered; returns how
+        many versions there were."""
+        unanswered = (reviews.c.grader == name) & reviews.c.answered_at.is_(None)
+        with self.database.write() as connection:
+            connection.execute(delete(monitors).where(monitors.c.grader == name))
+            connection.execute(delete(reviews).where(unanswered))
+            return connection.execute(delete(grader_versions).where(grader_versions.c.name == name)).rowcount
 
     def newest(self, *, limit: int, after: str | None = None) -> tuple[list[GraderVersion], bool]:
         """The newest version of each grader, the one saved last first; and whether there are more."""

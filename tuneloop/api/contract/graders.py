@@ -233,6 +233,14 @@ class Monitor(TypedDict):
     problem: str | None
 
 
+class DeletedGrader(TypedDict):
+    """What is said of a grader that is forgotten."""
+
+    id: str
+    object: Literal["grader.deleted"]
+    deleted: Literal[True]
+
+
 class DeletedMonitor(TypedDict):
     """What is said of a monitor that was ended."""
 
@@ -288,6 +296,7 @@ OPERATIONS = (
     Operation("Tuneloop", "POST", "/v1/graders", "Keep a version of a grader", CreateGrader, GraderVersion),
     Operation("Tuneloop", "GET", "/v1/graders", "List the graders that are kept", gives=Page[GraderVersion]),
     Operation("Tuneloop", "GET", _NAMED, "Retrieve one", gives=NamedGrader),
+    Operation("Tuneloop", "DELETE", _NAMED, "Forget one with its versions", gives=DeletedGrader),
     Operation("Tuneloop", "POST", f"{_NAMED}/monitor", "Let it look at new calls", CreateMonitor, Monitor),
     Operation("Tuneloop", "DELETE", f"{_NAMED}/monitor", "No longer", gives=DeletedMonitor),
     Operation("Tuneloop", "GET", f"{_NAMED}/queue", "What it asks of people", gives=Page[Review]),
