@@ -24,6 +24,7 @@ from tuneloop.api import (
     jobs,
     models,
     openapi,
+    overview,
     own,
     permissions,
     prompts,
@@ -53,6 +54,7 @@ PARTS = (
     traces,
     checks,
     prompts,
+    overview,
     own,
 )
 

@@ -16,6 +16,7 @@ from tuneloop.cli import (
     models,
     prompts,
     serving,
+    status,
     verdicts,
     webhooks,
 )
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 
 serving.add(app)
+status.add(app)
 logs.add(app)
 datasets.add(app)
 checks.add(app)

@@ -45,7 +45,7 @@ def add(app: typer.Typer) -> None:
         from tuneloop.server import serve
 
         with opened() as loop:
-            serve(loop, lambda url, key: _welcome(url, key, str(loop.settings.home)))
+            serve(loop, lambda url, key: _welcome(url, key, str(loop.settings.home), loop.page_secret))
 
     @app.command()
     def settings() -> None:
@@ -68,10 +68,12 @@ def add(app: typer.Typer) -> None:
         say(__version__)
 
 
-def _welcome(url: str, key: str | None, home: str) -> None:
+def _welcome(url: str, key: str | None, home: str, secret: str) -> None:
+    page = url.removesuffix("/v1")
     say(f"[bold]Tuneloop[/] {__version__} answers at [bold cyan]{url}[/]  (data in {home})")
     if key is not None:
         say(f"Your API key, shown only now: [bold green]{key}[/]")
+    say(f"Its page, for your browser:   [bold cyan]{page}/?token={secret}[/]")
     say("\nPoint your application's OpenAI client here:\n")
     say(f'  client = OpenAI(base_url="{url}", api_key="{key or "YOUR_TUNELOOP_KEY"}")\n')
     say("Stop with Ctrl-C.")

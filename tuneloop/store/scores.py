@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from tuneloop.store.database import Database, clean
 from tuneloop.store.schema import scores
@@ -30,6 +30,11 @@ class ScoreTable:
         fresh = [_row(score) for score in once.values() if score.id not in have]
         self.database.insert_new(connection, scores, fresh)
         return len(fresh)
+
+    def logs(self) -> int:
+        """How many logs have a score."""
+        with self.database.read() as connection:
+            return connection.execute(select(func.count(scores.c.log_id.distinct()))).scalar_one()
 
     def of(self, log_ids: Sequence[str]) -> Mapping[str, list[Score]]:
         """The scores of each of these logs, oldest first."""

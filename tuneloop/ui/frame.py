@@ -15,16 +15,7 @@ from tuneloop.ui import parts
 from tuneloop.ui.here import Here
 
 #: the pages that one goes to by name, in the order of the loop
-PLACES = (
-    ("Home", "/"),
-    ("Logs", "/logs"),
-    ("Data sets", "/datasets"),
-    ("Tune", "/tune"),
-    ("Compare", "/compare"),
-    ("Models", "/models"),
-    ("Playground", "/playground"),
-    ("Settings", "/settings"),
-)
+PLACES = (("Home", "/"),)
 
 _logger = logging.getLogger(__name__)
 
@@ -52,14 +43,13 @@ def install(known: Page, loop: Loop) -> None:
         here = Here(loop, request)
         ui.add_head_html('<link rel="stylesheet" href="/ui/style.css">')
         ui.on_exception(_tell)
-        skip = _header(here)
+        _header(here)
         with ui.element("main").classes("page").props('id="main" tabindex="-1"'):
             await _fill(known, here)
-        del skip
 
 
-def _header(here: Here) -> ui.element:
-    with ui.element("header").classes("top") as header:
+def _header(here: Here) -> None:
+    with ui.element("header").classes("top"):
         ui.link("Skip to content", "#main").classes("skip")
         ui.link("Tuneloop", "/").classes("name")
         with ui.element("nav").props('aria-label="Pages"'):
@@ -72,7 +62,6 @@ def _header(here: Here) -> ui.element:
             parts.text("span", here.session.name, "dim")
             with ui.element("button").props('type="submit"').classes("link"):
                 parts.text("span", "Sign out")
-    return header
 
 
 async def _fill(known: Page, here: Here) -> None:

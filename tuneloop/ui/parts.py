@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, Literal, TypeVar
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from tuneloop import pages
+
+T = TypeVar("T")
 
 #: how much a button wants to be pressed
 Weight = Literal["main", "plain", "quiet", "danger"]
@@ -18,6 +20,11 @@ Click = Callable[[], Any] | Callable[[], Awaitable[Any]]
 def text(tag: str, said: object, classes: str = "") -> TextElement:
     """An HTML element with a text in it."""
     return TextElement(tag=tag, text=str(said)).classes(classes)
+
+
+def tag(name: str, classes: str = "") -> ui.element:
+    """An HTML element; a context manager."""
+    return ui.element(name).classes(classes)
 
 
 def title(said: str, hint: str = "") -> None:
@@ -81,6 +88,44 @@ def wrong(said: str, why: str) -> None:
         text("h1", said)
         text("p", why)
         link("Go home", "/", "plain")
+
+
+class Live(Generic[T]):
+    """A part of a page that is drawn anew when what it shows has changed, and only then: what is the same keeps its
+    focus and its place."""
+
+    def __init__(self, draw: Callable[[T], None], first: T) -> None:
+        self._draw = draw
+        self._shown: T | None = None
+        self._place = ui.element("div").classes("stack").props('aria-live="polite"')
+        self.show(first)
+
+    def show(self, found: T) -> None:
+        """Show this."""
+        if found == self._shown:
+            return
+        self._shown = found
+        self._place.clear()
+        with self._place:
+            self._draw(found)
+
+
+def live(draw: Callable[[T], None], first: T) -> Live[T]:
+    """A part of the page that `draw` fills, and that can be shown anew."""
+    return Live(draw, first)
+
+
+def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do something again and again while the page is open."""
+    ui.timer(seconds, work, immediate=False)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what they are, as a list of terms."""
+    with tag("dl"):
+        for name, value in rows:
+            text("dt", name)
+            text("dd", value)
 
 
 def code(said: str) -> None:

@@ -72,6 +72,29 @@ class Log(TypedDict):
     scores: list[types.Score]
 
 
+class Step(TypedDict):
+    """The next sensible step."""
+
+    name: Literal["log", "score", "collect", "tune", "watch", "mend", "compare", "read", "deploy", "again"]
+    sentence: str
+    command: Annotated[str | None, works("what does it on the command line")]
+
+
+class Overview(TypedDict):
+    """The loop in numbers."""
+
+    object: Literal["overview"]
+    calls: int
+    scored: int
+    datasets: int
+    jobs: int
+    unfinished: int
+    models: int
+    live: dict[str, str]
+    saved: Annotated[float | None, works("dollars that tuned models have saved, at least")]
+    next: Step
+
+
 class Id(TypedDict):
     """An id alone."""
 
@@ -169,6 +192,7 @@ _ROWS = ("application/jsonl",)
 
 OPERATIONS = (
     Operation("Tuneloop", "GET", "/health", "Whether the server is up", gives=Health),
+    Operation("Tuneloop", "GET", "/v1/overview", "The loop in numbers, and the next step", gives=Overview),
     Operation("Tuneloop", "POST", "/v1/logs", "Log calls made elsewhere", _CALLS, Log | Taken),
     Operation("Tuneloop", "GET", "/v1/logs", "List logs, newest first", gives=Page[Log]),
     Operation("Tuneloop", "GET", "/v1/logs/{log_id}", "Retrieve a log", gives=Log),
