@@ -6,8 +6,6 @@ what it shows. Pages call the same verbs as the API's routes.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
@@ -21,19 +19,17 @@ __all__ = ["Front", "site"]
 
 PAGES = (home.PAGE,)
 
-_FOLDER = Path(__file__).parent
-
 
 def site(loop: Loop) -> FastAPI:
     """The pages of a loop, as an application with a lifespan. Once in a process: NiceGUI has one app."""
     app = FastAPI(openapi_url=None)
-    pages.add_static_files("/ui", _FOLDER / "static")
+    pages.add_static_files("/ui", frame.STATIC)
     for page in PAGES:
         frame.install(page, loop)
     ui.run_with(
         app,
         title="Tuneloop",
-        favicon=_FOLDER / "static" / "favicon.svg",
+        favicon=frame.STATIC / "favicon.svg",
         dark=None,
         language="en-US",
         tailwind=False,

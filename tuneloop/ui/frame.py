@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from nicegui import ui
@@ -16,6 +17,11 @@ from tuneloop.ui.here import Here
 
 #: the pages that one goes to by name, in the order of the loop
 PLACES = (("Home", "/"),)
+
+STATIC = Path(__file__).parent / "static"
+#: the common style, then that of each page
+_NAMES = ["style.css", *sorted(file.name for file in STATIC.glob("*.css") if file.name != "style.css")]
+_STYLES = "".join(f'<link rel="stylesheet" href="/ui/{name}">' for name in _NAMES)
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +47,7 @@ def install(known: Page, loop: Loop) -> None:
     @ui.page(known.path, title=f"{known.title} · Tuneloop", response_timeout=20)
     async def shown(request: Request) -> None:
         here = Here(loop, request)
-        ui.add_head_html('<link rel="stylesheet" href="/ui/style.css">')
+        ui.add_head_html(_STYLES)
         ui.on_exception(_tell)
         _header(here)
         with ui.element("main").classes("page").props('id="main" tabindex="-1"'):

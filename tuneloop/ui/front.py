@@ -21,7 +21,11 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wanted = self._site if scope["type"] in ("http", "websocket") and is_page(scope) else self._api
-        await wanted(scope, receive, send)
+        try:
+            await wanted(scope, receive, send)
+        except RuntimeError as error:
+            if str(error) != "No response returned.":  # Starlette's words for a browser that hung up
+                raise
 
 
 def is_page(scope: Scope) -> bool:
