@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from nicegui import ui
 
 from tuneloop.ui import parts
 
 Change = Callable[[Any], Any]
+Field = TypeVar("Field", bound=ui.element)
 _LOOK = "outlined dense stack-label"
 
 
@@ -27,12 +28,17 @@ def area(label: str, value: str = "", *, hint: str = "", change: Change | None =
 
 
 def number(
-    label: str, value: float | None = None, *, hint: str = "", change: Change | None = None, **bounds: float
+    label: str,
+    value: float | None = None,
+    *,
+    hint: str = "",
+    change: Change | None = None,
+    low: float | None = None,
+    high: float | None = None,
 ) -> ui.number:
-    """A number; `bounds` are min, max and step."""
-    made = ui.number(
-        label, value=value, on_change=None if change is None else lambda event: change(event.value), **bounds
-    )
+    """A number from `low` to `high`."""
+    heard = None if change is None else lambda event: change(event.value)
+    made = ui.number(label, value=value, min=low, max=high, on_change=heard)
     return _finish(made, hint, 0)
 
 
@@ -101,7 +107,7 @@ async def sure(question: str, why: str, do: str, *, danger: bool = True) -> bool
     return bool(answer)
 
 
-def _finish(made: Any, hint: str, wait: int) -> Any:
+def _finish(made: Field, hint: str, wait: int) -> Field:
     made.props(_LOOK + (f" debounce={wait}" if wait else ""))
     if hint:
         made.props["hint"] = hint
