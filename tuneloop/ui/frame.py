@@ -50,7 +50,7 @@ def install(known: Page, loop: Loop) -> None:
         ui.add_head_html(_STYLES)
         ui.on_exception(_tell)
         _header(here)
-        with ui.element("main").classes("page").props('id="main" tabindex="-1"'):
+        with ui.element("div").classes("page").props('id="main" tabindex="-1"'):  # Quasar's page is the main
             await _fill(known, here)
 
 
