@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from tuneloop import filters
 from tuneloop.examples import MIN_EXAMPLES
@@ -23,11 +24,12 @@ _UNFINISHED = schema.jobs.c.status.in_(("validating_files", "queued", "running")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What to do next: why, and the command that does it (None where no command of ours does)."""
+    """What to do next: why, the command that does it (None where no command of ours does), and the page."""
 
     name: str
     sentence: str
     command: str | None = None
+    page: str = "/logs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +85,7 @@ def saved(loop: Loop, live: Mapping[str, str]) -> float | None:
             Condition(field="model", op="=", values=(alias,)),
             Condition(field="served_by", op="=", values=(model,)),
         )
-        for used in loop.store.logs.usage(All(answered)):
+        for used in loop.store.logs.usage(filters.given(All(answered))):
             instead = loop.prices.cost(None, before, used.prompt_tokens, used.completion_tokens)
             if instead is not None:
                 total = (total or 0.0) + instead - used.cost
@@ -97,15 +99,27 @@ def _next(loop: Loop, calls: int, datasets: list[str], jobs: list[FineTuningJob]
         return _score_or_collect(loop)
     if not jobs:
         sentence = "There is a data set, and nothing was tuned on it yet: a small model can learn it."
-        return Step(name="tune", sentence=sentence, command=f"tuneloop tune {datasets[0]}")
+        return Step(
+            name="tune",
+            sentence=sentence,
+            command=f"tuneloop tune {datasets[0]}",
+            page=_at("/tune", dataset=datasets[0]),
+        )
     unfinished = [job for job in jobs if job.status in ("validating_files", "queued", "running")]
     if unfinished:
         sentence = "A model is being tuned."
-        return Step(name="watch", sentence=sentence, command=f"tuneloop jobs show {unfinished[0].id}")
+        return Step(
+            name="watch",
+            sentence=sentence,
+            command=f"tuneloop jobs show {unfinished[0].id}",
+            page=f"/jobs/{unfinished[0].id}",
+        )
     tuned = next((job for job in jobs if job.fine_tuned_model and loop.store.models.find(job.fine_tuned_model)), None)
     if tuned is None:
         sentence = "The last job has left no model; its error says why."
-        return Step(name="mend", sentence=sentence, command=f"tuneloop jobs show {jobs[0].id}")
+        return Step(
+            name="mend", sentence=sentence, command=f"tuneloop jobs show {jobs[0].id}", page=f"/jobs/{jobs[0].id}"
+        )
     return _compare_or_deploy(loop, str(tuned.fine_tuned_model), tuned.metadata.get("dataset", datasets[0]))
 
 
@@ -113,9 +127,14 @@ def _score_or_collect(loop: Loop) -> Step:
     good = loop.store.logs.count(filters.parse(GOOD))
     if good < MIN_EXAMPLES:
         sentence = f"{good} answers are rated good or corrected; {ENOUGH} are enough to begin with. Rate some more."
-        return Step(name="score", sentence=sentence, command="tuneloop feedback LOG good")
+        return Step(name="score", sentence=sentence, command="tuneloop feedback LOG good", page="/review")
     sentence = f"{good} answers are rated good or corrected: make a data set of them."
-    return Step(name="collect", sentence=sentence, command=f'tuneloop datasets create mine --where "{GOOD}"')
+    return Step(
+        name="collect",
+        sentence=sentence,
+        command=f'tuneloop datasets create mine --where "{GOOD}"',
+        page=_at("/logs", where=GOOD),
+    )
 
 
 def _compare_or_deploy(loop: Loop, model: str, dataset: str) -> Step:
@@ -123,16 +142,40 @@ def _compare_or_deploy(loop: Loop, model: str, dataset: str) -> Step:
     compared = [one for one in newest if model in _models(one)]
     if not compared:
         sentence = f"{model} is tuned. Is it good enough to take over?"
-        return Step(name="compare", sentence=sentence, command=f"tuneloop evaluate {dataset} {model}")
+        return Step(
+            name="compare",
+            sentence=sentence,
+            command=f"tuneloop evaluate {dataset} {model}",
+            page=_at("/compare", dataset=dataset, model=model),
+        )
     if model in loop.store.deployments.live().values():
         sentence = "The tuned model answers. Go on rating: what it gets wrong is what the next one learns from."
-        return Step(name="again", sentence=sentence, command='tuneloop logs list --where "not scored"')
+        return Step(
+            name="again",
+            sentence=sentence,
+            command='tuneloop logs list --where "not scored"',
+            page=_at("/review", where="not scored"),
+        )
     answer = (compared[0].report.get("verdict") or {}).get("answer")
     if answer == "yes":
         sentence = "The verdict is yes: let the tuned model answer under the name that your application calls."
-        return Step(name="deploy", sentence=sentence, command=f"tuneloop deploy {dataset} {model}")
+        return Step(
+            name="deploy",
+            sentence=sentence,
+            command=f"tuneloop deploy {dataset} {model}",
+            page=_at("/models", deploy=model, evaluation=compared[0].id),
+        )
     sentence = "The verdict is not yes. It says why, and what would help."
-    return Step(name="read", sentence=sentence, command=f"tuneloop evaluations show {compared[0].id}")
+    return Step(
+        name="read",
+        sentence=sentence,
+        command=f"tuneloop evaluations show {compared[0].id}",
+        page=f"/compare/{compared[0].id}",
+    )
+
+
+def _at(page: str, **query: str) -> str:
+    return f"{page}?{urlencode(query)}"
 
 
 def _models(evaluation: Evaluation) -> set[str]:

@@ -117,7 +117,9 @@ async def test_home_of_an_empty_loop_says_how_to_begin(loop: Loop) -> None:
     async with user_of(loop) as user:
         await user.open("/")
         await user.should_see("Point your application's OpenAI client here")
-        await user.should_see("tuneloop demo")
+        user.find("Try it with sample data").click()
+        await user.should_see("of all calls", retries=100)
+        await user.should_not_see("Begin")
 
 
 async def test_home_shows_the_numbers_and_the_next_step(loop: Loop) -> None:
@@ -127,6 +129,7 @@ async def test_home_shows_the_numbers_and_the_next_step(loop: Loop) -> None:
         await user.open("/")
         await user.should_see("92% of all calls")
         await user.should_see("make a data set of them")
+        assert user.find("Choose them").elements.pop().props["href"].startswith("/logs?where=score.rating")
         await user.should_not_see("Begin")
         log(loop, 99)
         await user.should_see("13", retries=60)  # the page looks again by itself

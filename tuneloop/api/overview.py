@@ -1,4 +1,4 @@
-"""Where the loop stands."""
+"""Where the loop stands, and something to begin with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from tuneloop import overview
+from tuneloop import overview, samples
 from tuneloop.api import routing
 from tuneloop.loop import Loop
 
@@ -19,5 +19,9 @@ def router(loop: Loop) -> APIRouter:
     @routes.get("/overview")
     def look_at_the_loop() -> dict[str, Any]:
         return {"object": "overview", **asdict(overview.look(loop))}
+
+    @routes.post("/samples")
+    def take_the_sample() -> dict[str, Any]:
+        return {"object": "sample", "added": samples.take(loop)}
 
     return routes

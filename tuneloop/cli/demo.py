@@ -11,25 +11,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from rich.rule import Rule
 
-from tuneloop import comparing, datasets, evaluations, filters, tuning
+from tuneloop import comparing, datasets, evaluations, filters, samples, tuning
 from tuneloop.cli.console import console, one_line, say, stderr, warn
 from tuneloop.cli.evaluations import run as run_comparison
 from tuneloop.cli.evaluations import show
 from tuneloop.cli.watching import watch
 from tuneloop.client import Client
 from tuneloop.errors import InvalidInput, TuneloopError, Unavailable
-from tuneloop.importers.bulk import import_file
 from tuneloop.loop import Loop
 from tuneloop.store.ids import new_id
 from tuneloop.tuning import Recipe
 from tuneloop.types import Dataset, Evaluation, FineTuningJob
 
-SAMPLE = "sample_log.jsonl.gz"
 #: what a machine like this costs an hour, where the user has not said
 DOLLARS_PER_HOUR = 0.05
 #: fewer epochs than "auto" takes: what is missing to its quality is not worth the wait at first sight
@@ -67,8 +64,8 @@ def _heading(step: str, what: str) -> None:
 
 
 def _import(loop: Loop, data: Path | None, name: str) -> None:
-    with as_file(files("tuneloop.demo").joinpath(SAMPLE)) as sample, stderr.status("importing ..."):
-        report = import_file(loop.store, data or sample, cost=loop.prices.cost, metadata={"import": name})
+    with stderr.status("importing ..."):
+        report = samples.import_log(loop, data, name)
     source = "the sample log of a bicycle shop's support desk" if data is None else str(data)
     say(f"{source}: {report.read:,} calls, {report.added:,} new, {report.scores:,} scores from people")
     for number, why in report.errors:

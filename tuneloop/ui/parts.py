@@ -62,11 +62,9 @@ def grid() -> ui.element:
 
 def button(said: str, click: Click | None = None, weight: Weight = "plain", *, label: str = "") -> ui.element:
     """A button; `label` is what it is called where the text alone does not say it."""
-    made = tag("button", f"button {weight}").props('type="button"')
+    made = text("button", said, f"button {weight}").props('type="button"')
     if label:
         made.props["aria-label"] = label
-    with made:
-        text("span", said)
     if click is not None:
         made.on("click", lambda: click())
     return made
