@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 RECIPES := .venv-recipes/.done .venv-recipes-openai2/.done examples/node_modules/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-gpu fuzz recipes check fix docs pictures bench bench-gateway bench-training bench-doctor bench-verdict lock clean
+.PHONY: help demo serve test test-slow test-gpu fuzz recipes check fix docs pictures bench bench-gateway bench-training bench-doctor bench-verdict bench-logs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t16
@@ -65,6 +65,9 @@ bench-training: $(DEV)  ## examples per second, beside the peer where it is inst
 
 bench-doctor: $(DEV)  ## what the data set doctor finds, and how fast; ARGS='--data FOLDER' for a log whose anomalies are known
 	$(BIN)/python -m bench.doctor $(ARGS)
+
+bench-logs: $(DEV)  ## pages, counts and histograms of a million logs; ARGS='--postgres'
+	$(BIN)/python -m bench.logs $(ARGS)
 
 bench-verdict: $(DEV)  ## what tuning is worth on real tasks; ARGS='--data FOLDER ...'
 	$(BIN)/python -m bench.verdict $(ARGS)

@@ -113,6 +113,20 @@ url = "https://app.example/hook"         # told when a job, a batch or an eval r
 secret_env = "TUNELOOP_WEBHOOK_SECRET"   # the variable that holds the secret
 events = ["fine_tuning.job.*"]           # all without it
 ```
+
+`tuneloop upstreams test` and `tuneloop webhooks test` say whether they answer.
+
+## Old calls
+
+Logs are kept for ever. `TUNELOOP_RETENTION_DAYS=90` has the server delete older ones, a few at a time, once an hour.
+These stay: logs with a score, those that are in a data set, those that a person is asked about. Stored completions and
+responses go with their logs. By hand, also those that would stay (`--all`; rows of data sets stay in any case):
+
+```sh
+tuneloop logs prune --before 90d --where "model ~ embedding" --dry-run
+```
+
+SQLite's file does not shrink: what is free in it is used for new calls. Who may come in: [people and keys](people.md).
 """
 
 
@@ -137,6 +151,25 @@ def filters() -> str:
 {synonyms}. Operators: {operators}, `in (...)`, `not in (...)`, `contains`, `is null`, `is not null`.
 
 In a URL: `GET /v1/logs?where=score.rating%20%3D%20good`. In a shell: `--where "score.rating = good"`.
+
+## On the Logs page
+
+A search for a text is `text ~ ...`; each condition that must be true is a chip; a click on a bar of the histogram adds
+`created_at >= ... and created_at < ...`. The page's URL holds the filter, the order and the place: shared or reloaded,
+it shows the same. `tuneloop logs count --where "..."` and `tuneloop feedback --where "..." good` take the same filters.
+
+## Among a million calls
+
+These lead to few calls at once, alone or joined by `and`: `=`, `in` and comparisons of `model`, `metadata.KEY`,
+`score.NAME`, `created_at`, `latency_ms`, `cost`, `id`, `response_id`, `trace_id`, `span_id`, `parent_id`, `prompt`, of
+`status` from 400 on; `scored`, `corrected`; and `~` of `text`, `input` and `output` from three letters on. What is true
+of many is found by going through the calls in their order. Only where every condition is true of many and all of them
+hardly ever together may a page say that it has not looked through all yet, and a count be "more than" so many; the
+histogram of a filter that is true of many is estimated from the newest calls of each stretch, and says so.
+
+New calls are put into the index of words while the server runs, a few at a time; until then they are looked through.
+PostgreSQL needs the extension `pg_trgm` for that index: whoever owns the database may make it, and Tuneloop does when
+it makes its tables. Without it, and in an SQLite without FTS5, texts are searched one by one.
 """
 
 

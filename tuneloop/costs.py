@@ -40,6 +40,7 @@ def of_logs(
     `per_1000`, `per_month`, `source`, `date`; `notes`. Of calls whose tokens or cost are unknown, `notes` tell; the
     others stand for them in `per_1000` and `per_month`.
     """
+    tree = filters.given(tree)
     used = loop.store.logs.usage(tree)
     volume = volume or logged_volume(loop, tree)
     calls, counted = sum(one.calls for one in used), sum(one.counted for one in used)
@@ -96,7 +97,7 @@ def _gaps(used: Sequence[Usage], counted: int, priced_anew: bool) -> list[str]:
 
 def logged_volume(loop: Loop, tree: Tree) -> Volume:
     """Calls in a month, from the logs that match."""
-    return pricing.volume(*loop.store.logs.span(tree))
+    return pricing.volume(*loop.store.logs.span(filters.given(tree)))
 
 
 def answered_by(model: str) -> Tree:

@@ -57,8 +57,7 @@ def create(store: Store, name: str, *, where: str = "", shares: Shares = SHARES,
     """Make a dataset of the logs that match a filter: corrections replace answers, duplicates and unusable calls
     are left out and counted; rows rated bad are kept for kto alone. Raises InvalidInput when fewer than ten examples
     remain."""
-    tree = filters.parse(where)
-    logs = store.logs.each(tree)
+    logs = store.logs.each(filters.given(filters.parse(where)))
     found = (_from_log(log, scores, shares, salt) for log, scores in _with_scores(store, logs))
     return write(store, name, found, origin=f"logs where {where}" if where else "all logs")
 

@@ -8,10 +8,10 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -22,11 +22,12 @@ from tuneloop.checks.examination import Examination, Tokens
 from tuneloop.checks.findings import Finding
 from tuneloop.checks.rows import Row
 from tuneloop.checks.treatment import Plan, Treated
-from tuneloop.errors import InvalidInput
+from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.importers import examined
 from tuneloop.importers.raw_lines import FileForm
 from tuneloop.loop import Loop
 from tuneloop.pricing import TRAINING_PRICES
+from tuneloop.settings import Settings
 from tuneloop.tuning import Needs
 from tuneloop.types import Dataset, Json
 
@@ -46,6 +47,14 @@ class Patient:
     rows: Callable[[], Iterator[Row]]
     #: what is odd about it as a whole, once its rows have been read
     about: Callable[[], Iterator[Finding]] = lambda: iter(())
+    #: the rows of these numbers, where they are found faster than by going through all
+    pick: Callable[[Collection[int]], Iterator[Row]] | None = None
+
+    def some(self, numbers: Collection[int]) -> Iterator[Row]:
+        """The rows of these numbers."""
+        if self.pick is not None:
+            return self.pick(numbers)
+        return (row for row in self.rows() if row.number in numbers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +146,7 @@ def of_file(path: Path, name: str = "") -> Patient:
 
 def of_logs(loop: Loop, where: str = "") -> Patient:
     """The Logs that match a filter. Raises InvalidFilter."""
-    tree = filters.parse(where)
+    tree = filters.given(filters.parse(where))
     store = loop.store
     name = f"logs where {where}" if where else "all logs"
     return Patient(name=name, rows=lambda: examined.of_logs(store, store.logs.each(tree)))
@@ -146,9 +155,13 @@ def of_logs(loop: Loop, where: str = "") -> Patient:
 def of_dataset(loop: Loop, name: str) -> Patient:
     """A Dataset, by name or id. Raises NotFound."""
     dataset = loop.store.datasets.named(name)
-    return Patient(
-        name=f"dataset {dataset.name}", rows=lambda: examined.of_dataset(loop.store.datasets.rows(dataset.id))
-    )
+    table = loop.store.datasets
+
+    def pick(numbers: Collection[int]) -> Iterator[Row]:
+        return (examined.of_example(number, example) for number, example in table.numbered(dataset.id, numbers))
+
+    named = f"dataset {dataset.name}" if name == dataset.name else f"dataset {dataset.name} ({dataset.id})"
+    return Patient(name=named, rows=lambda: examined.of_dataset(table.rows(dataset.id)), pick=pick)
 
 
 def of_upload(loop: Loop, file_id: str) -> Patient:
@@ -195,7 +208,20 @@ def examine(
         progress=progress,
     )
     made.overall[:0] = patient.about()
-    plan = plan or Plan()
+    return decide(patient, made, plan or Plan())
+
+
+def examine_dataset(settings: Settings, dataset_id: str, progress: Progress) -> Examination:
+    """What is found in a Dataset, in a process of its own: a Loop cannot be handed to one, its settings can."""
+    loop = Loop(settings=settings)
+    try:
+        return examine(of_dataset(loop, dataset_id), chat=chat(loop, None), progress=progress).examination
+    finally:
+        loop.store.close()
+
+
+def decide(patient: Patient, made: Examination, plan: Plan) -> Report:
+    """What becomes of each examined row under a plan: another plan needs no other examination."""
     treated = {
         number: judged
         for number, found in made.of_row.items()
@@ -213,12 +239,33 @@ def foresee(loop: Loop, report: Report, model: str | None = None) -> Report:
 
 def treated_rows(report: Report) -> Iterator[tuple[Row, Row | None, Treated]]:
     """Every row as it was and as it is kept, None where it is dropped, and what was done with it."""
-    kept = Treated(outcome="kept")
-    for row in report.patient.rows():
-        treated = report.treated.get(row.number, kept)
-        found = report.examination.of_row.get(row.number, ())
-        readable = row.answer is not None
-        yield row, treatment.treat(row, found, treated, report.plan) if readable else None, treated
+    return (_treated(report, row) for row in report.patient.rows())
+
+
+def _treated(report: Report, row: Row) -> tuple[Row, Row | None, Treated]:
+    treated = report.treated.get(row.number, Treated(outcome="kept"))
+    found = report.examination.of_row.get(row.number, ())
+    readable = row.answer is not None
+    return row, treatment.treat(row, found, treated, report.plan) if readable else None, treated
+
+
+class Change(NamedTuple):
+    """A row that something was found in, before and after the treatment."""
+
+    row: Row
+    #: None where it is dropped
+    after: Row | None
+    treated: Treated
+    found: Sequence[Finding]
+
+
+def changes(report: Report, code: str, *, limit: int, after: int = 0) -> tuple[list[Change], bool]:
+    """The first rows with a finding of that code, numbered above `after`, and what becomes of them; whether there are
+    more."""
+    of_row = report.examination.of_row
+    numbers = sorted(n for n, found in of_row.items() if n > after and any(one.code == code for one in found))
+    rows = sorted(report.patient.some(set(numbers[:limit])), key=lambda row: row.number)
+    return [Change(*_treated(report, row), of_row[row.number]) for row in rows], len(numbers) > limit
 
 
 def make_dataset(loop: Loop, report: Report, name: str, *, shares: datasets.Shares = datasets.SHARES) -> Dataset:
@@ -252,6 +299,28 @@ def previews(report: Report, most: int) -> Iterator[tuple[Row, Sequence[str], st
         if after is not None and treated.outcome == "fixed"
     )
     return itertools.islice(changed, most)
+
+
+def account(loop: Loop, dataset: Dataset) -> Iterator[bytes]:
+    """The records and the summary that a Dataset keeps, a line each. Raises NotFound for one that the doctor did not
+    make."""
+    if dataset.sha256 is None:
+        raise NotFound(
+            f"dataset {dataset.name!r} was not made by the doctor, so it has no account of every row", param="name"
+        )
+    file = loop.store.datasets.blobs.open(dataset.sha256)
+
+    def lines() -> Iterator[bytes]:
+        with file:
+            yield from (line.rstrip(b"\n") for line in file)
+
+    return lines()
+
+
+def account_page(loop: Loop, dataset: Dataset) -> str:
+    """The same as a page for a browser."""
+    *records, summary = map(orjson.loads, account(loop, dataset))
+    return page.html(summary, records)
 
 
 def write_report(report: Report, path: Path | None) -> None:

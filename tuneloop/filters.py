@@ -33,7 +33,7 @@ Value = str | float | bool | None
 FIELDS: dict[str, tuple[Kind, str]] = {
     "id": ("text", "the Log's id"),
     "created_at": ("time", "when the call was made"),
-    "source": ("text", "gateway, api, import or trace"),
+    "source": ("text", "gateway, api, import, trace or shadow (a copy for a model on trial)"),
     "endpoint": ("text", "path of the call, such as /v1/chat/completions"),
     "model": ("text", "the name the caller asked for"),
     "served_by": ("text", "the model that answered"),
@@ -113,6 +113,24 @@ class Any:
 Tree = Condition | Not | All | Any
 
 
+def given(tree: Tree) -> Tree:
+    """The same of calls whose answers were given to somebody: without the copies for models on trial, unless the
+    filter itself speaks of the source."""
+    if _speaks_of("source", tree):
+        return tree
+    return All((tree, Not(Condition(field="source", op="=", values=("shadow",)))))
+
+
+def _speaks_of(name: str, tree: Tree) -> bool:
+    match tree:
+        case Condition():
+            return tree.field == name
+        case Not():
+            return _speaks_of(name, tree.part)
+        case All() | Any():
+            return any(_speaks_of(name, part) for part in tree.parts)
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -132,14 +150,28 @@ _TOKEN = re.compile(
 
 def parse(expression: str) -> Tree:
     """The tree of an expression; an empty one matches everything. Raises InvalidInput that points at the place."""
-    tokens = list(_tokens(expression))
-    if not tokens:
+    expression = re.sub("[\0\ud800-\udfff]", "\ufffd", expression)  # as the store keeps what no database takes
+    if not (tokens := list(_tokens(expression))):
         return All(())
     parser = _Parser(expression, tokens)
     tree = parser.alternatives()
     if parser.current is not None:
         raise parser.error("expected 'and', 'or' or the end")
     return tree
+
+
+def conditions(expression: str) -> list[str]:
+    """What must all be true, each as it is written: the whole expression where its outermost word is "or". Raises
+    InvalidInput."""
+    if not isinstance(parse(expression), All):
+        return [expression.strip()]
+    parser, found = _Parser(expression, list(_tokens(expression))), []
+    while (first := parser.current) is not None:
+        parser.negation()
+        last = parser.tokens[parser.at - 1]
+        found.append(expression[first.at : last.at + len(last.text)])
+        parser.take("and")
+    return found
 
 
 def _tokens(expression: str) -> Iterator[_Token]:

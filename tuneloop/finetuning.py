@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, case
 
 from tuneloop import grading, methods
-from tuneloop.errors import InvalidInput, ModelNotFound, NotFound
+from tuneloop.errors import InvalidInput, ModelNotFound, NotFound, TuneloopError
 from tuneloop.graders import METRICS
 from tuneloop.store import Store, schema
 from tuneloop.store.database import clean
@@ -28,14 +28,8 @@ def create(
     """A new job from the fields of OpenAI's request. `tunable` gives the model that is tuned under a name, which an
     alias has too. Raises InvalidInput and NotFound naming the parameter.
     """
-    model = _needed(request, "model")
-    base = tunable(model)
-    if base is None:
-        raise ModelNotFound(
-            f"The model {model!r} cannot be fine-tuned here; base models and tuned ones can: `tuneloop models list`",
-            param="model",
-        )
-    request = _with_graders(store, request)
+    model, base = _base(request, tunable)
+    request = with_graders(store, request)
     method, hyperparameters = methods.read(request)
     validation_file = _text(request, "validation_file")
     if "grader" in hyperparameters and validation_file is None:
@@ -69,7 +63,36 @@ def create(
     return job
 
 
-def _with_graders(store: Store, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def faults(store: Store, request: Mapping[str, Any], *, tunable: Callable[[str], str | None]) -> list[TuneloopError]:
+    """All that `create` would refuse in a request, whatever its files."""
+    looks: Sequence[Callable[[], object]] = (
+        lambda: _base(request, tunable),
+        lambda: _suffix(request),
+        lambda: _seed(request.get("seed")),
+        lambda: methods.read(with_graders(store, request)),
+    )
+    found = []
+    for look in looks:
+        try:
+            look()
+        except TuneloopError as error:
+            found.append(error)
+    return found
+
+
+def _base(request: Mapping[str, Any], tunable: Callable[[str], str | None]) -> tuple[str, str]:
+    """The model that is asked for, and the one that is tuned under that name."""
+    model = _needed(request, "model")
+    base = tunable(model)
+    if base is None:
+        raise ModelNotFound(
+            f"The model {model!r} cannot be fine-tuned here; base models and tuned ones can: `tuneloop models list`",
+            param="model",
+        )
+    return model, base
+
+
+def with_graders(store: Store, request: Mapping[str, Any]) -> Mapping[str, Any]:
     """The request with the definitions of graders in place of their names. Raises NotFound."""
     outer = _with_grader(store, request, "hyperparameters", "hyperparameters")
     method = request.get("method")

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio.to_thread
 from filelock import FileLock, Timeout
 
-from tuneloop import finetuning, models, prompts, responses
+from tuneloop import finetuning, keys, models, prompts, responses
 from tuneloop.engines.llama_cpp import LlamaCppEngine
 from tuneloop.engines.upstream import UpstreamEngine
 from tuneloop.errors import NotFound, Unavailable
 from tuneloop.evals.running import Runner as EvalRunner
+from tuneloop.executors.background import Background
 from tuneloop.executors.batches import BatchRunner, Places
 from tuneloop.executors.local import LocalExecutor
 from tuneloop.executors.runner import Runner
 from tuneloop.graders.asking import Gateway
 from tuneloop.graders.sandbox import Sandbox
+from tuneloop.measured import Measured
 from tuneloop.model_store import KNOWN_MODELS, BaseModel, ModelStore, Progress
 from tuneloop.pricing import Prices
 from tuneloop.protocols import Instructions
@@ -66,6 +68,11 @@ class Loop:
     def prices(self) -> Prices:
         """What calls cost."""
         return Prices(self.settings.prices, self.settings.upstreams, self.settings.dollars_per_hour)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured on this machine."""
+        return Measured()
 
     @cached_property
     def local(self) -> LlamaCppEngine:
@@ -113,6 +120,11 @@ class Loop:
             concurrency=max(1, self.settings.slots // 2),
         )
 
+    @cached_property
+    def background(self) -> Background:
+        """Work that pages ask for and need not wait for."""
+        return Background()
+
     def gateway(self, user: str, *, patient: bool = False) -> Gateway:
         """How graders and evals of this server ask models: through its own door, so that every call is logged, as
         that of `user`; `patient` calls let others go before. Raises Unavailable in a process that is no server."""
@@ -149,7 +161,10 @@ class Loop:
         """Whether an API key is good: the preset one or one of the store's. Only hashes are compared, so the time it
         takes tells nothing of a key."""
         hashed = digest(key)
-        return hashed in (self._preset_key, digest(self.own_key)) or hashed in self.routes.keys()
+        if hashed in self.routes.keys():
+            self.store.keys.note_use(hashed)
+            return True
+        return hashed in (self._preset_key, digest(self.own_key))
 
     def first_key(self) -> str | None:
         """See to it that there is an API key: the preset one, or a new one, which is returned to be shown once."""
@@ -159,9 +174,8 @@ class Loop:
 
     def new_key(self, name: str) -> str:
         """Make an API key, which is good from now on and known to nobody else."""
-        key = f"tl-{secrets.token_urlsafe(24)}"
-        self.store.keys.add(key, name)
-        self.store.deployments.touch()
+        _, key = keys.create(self.store, name)
+        self.routes.forget()
         return key
 
     @cached_property

@@ -24,6 +24,8 @@ from tuneloop.protocols import Effort, Method, Schedule, Tuning
 from tuneloop.types import Json
 
 METHODS: tuple[Method, ...] = get_args(Method)
+#: of reinforcement: steps that a set is given, if that is no more than so many epochs
+_STEPS_OF_ANSWERS, _MOST_EPOCHS_OF_ANSWERS = 60, 15
 #: what a grader of epochs is told beside the answer
 JUDGED_BY = ("reference", "reference_json")
 
@@ -83,6 +85,18 @@ def check_prompt(grader: Mapping[str, Json], row: PromptRow, param: FilePurpose)
             param=param,
             code=f"invalid_{param}",
         )
+
+
+def usual_batch(rows: int) -> int:
+    """What "auto" takes for `batch_size` (training.auto says why)."""
+    return max(4, min(16, rows // 16))
+
+
+def usual_epochs(method: Method, rows: int, batch_size: int) -> int:
+    """What "auto" takes for `n_epochs`."""
+    if method == "reinforcement":
+        return max(1, min(_MOST_EPOCHS_OF_ANSWERS, round(_STEPS_OF_ANSWERS * batch_size / rows)))
+    return max(3, min(12 if rows < 100 else 10, round(5000 / rows)))
 
 
 def with_numbers(hyperparameters: Mapping[str, Json], numbers: Mapping[str, Json]) -> dict[str, Json]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
+from tuneloop import traffic
 from tuneloop.errors import InvalidInput, ModelNotFound
 from tuneloop.protocols import Engine, Instructions, Route
 from tuneloop.settings import Upstream
 from tuneloop.store import Store, schema
 from tuneloop.store.database import clean
+from tuneloop.traffic import Share, Traffic
 from tuneloop.types import FINAL_STATUSES, Model
 
 #: seconds for which a gateway trusts its memory of routes and keys before it asks the store for the revision
@@ -26,9 +29,9 @@ class Catalog:
     base: Mapping[str, Model] = field(default_factory=dict)
     tuned: Mapping[str, Model] = field(default_factory=dict)
     upstream: Mapping[str, Model] = field(default_factory=dict)
-    #: alias -> the model that answers under it, and what it is told in place of the callers' instructions, if anything
+    #: alias -> the model that answers under it, where several do the one with most of the calls; and how all share them
     aliases: Mapping[str, str] = field(default_factory=dict)
-    instructions: Mapping[str, Instructions] = field(default_factory=dict)
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)
 
     def find(self, name: str) -> Model | None:
         """The model with this name; aliases are no models."""
@@ -40,13 +43,14 @@ def catalog(
 ) -> Catalog:
     """What there is now: base models of the model store, tuned ones, and upstream names without wild cards. `told`
     makes instructions of what names a Prompt."""
+    current = store.deployments.current()
     named = [upstream_model(u, name) for u in upstreams for name in u.models if not set("*?[") & set(name)]
     return Catalog(
         base={model.id: model for model in base},
         tuned={model.id: model for model in store.models.all()},
         upstream={model.id: model for model in named},
-        aliases=store.deployments.live(),
-        instructions={alias: told(prompt) for alias, prompt in store.deployments.prompts().items()},
+        aliases={deployment.alias: deployment.model for deployment in current},
+        traffic={deployment.alias: traffic.of(deployment, told) for deployment in current},
     )
 
 
@@ -92,9 +96,12 @@ def _checkpoints(store: Store, model: Model) -> list[Model]:
 
 def _check_unused(store: Store, names: Set[str]) -> None:
     """Raises InvalidInput that says what uses one of the models."""
-    for alias, target in sorted(store.deployments.live().items()):
-        if target in names:
-            raise InvalidInput(f"{target!r} answers as {alias}: deploy another model there first", param="model")
+    for deployment in store.deployments.current():
+        for used in sorted(traffic.models(deployment) & names):
+            answers = "answers" if any(one["model"] == used for one in traffic.shares(deployment)) else "gets copies"
+            raise InvalidInput(
+                f"{used!r} {answers} as {deployment.alias}: deploy another model there first", param="model"
+            )
     for other in store.models.all(schema.models.c.base.in_(names)):
         if other.id not in names:
             raise InvalidInput(f"{other.id!r} is an adapter on {other.base!r}: delete that first", param="model")
@@ -125,16 +132,27 @@ class Routes:
         self._catalog = Catalog()
         self._keys: frozenset[str] = frozenset()
 
-    def route(self, name: str) -> Route:
-        """The model that answers as `name` and its engine. Raises ModelNotFound."""
+    def route(self, name: str, user: str | None = None) -> Route:
+        """The model that answers a call of `user` to `name`, its engine, and what gets a copy. Raises ModelNotFound."""
         catalog = self.catalog()
-        target = catalog.aliases.get(name, name)
-        told = catalog.instructions.get(name)
-        if model := catalog.tuned.get(target) or catalog.base.get(target):
+        shared = catalog.traffic.get(name)
+        if shared is None:
+            return self._route(catalog, name)
+        chosen, copied = shared.choose(user), shared.copied()
+        route = self._route(catalog, chosen.model, chosen.instructions)
+        return replace(route, shadows=list(self._shadows(catalog, copied))) if copied else route
+
+    def _shadows(self, catalog: Catalog, copied: Sequence[Share]) -> Iterator[Route]:
+        for one in copied:
+            with suppress(ModelNotFound):  # it is on trial, and no caller's concern
+                yield self._route(catalog, one.model, one.instructions)
+
+    def _route(self, catalog: Catalog, name: str, told: Instructions | None = None) -> Route:
+        if model := catalog.tuned.get(name) or catalog.base.get(name):
             return Route(model=model, engine=self._local, instructions=told)
         for upstream, engine in self._upstreams:
-            if upstream.serves(target):
-                return Route(model=upstream_model(upstream, target), engine=engine, instructions=told)
+            if upstream.serves(name):
+                return Route(model=upstream_model(upstream, name), engine=engine, instructions=told)
         raise ModelNotFound(
             f"The model `{name}` does not exist or you do not have access to it. GET /v1/models lists what there is; "
             "names of an upstream are given in settings.toml.",

@@ -29,7 +29,7 @@ class Session:
     #: SHA-256 of what its cookie says
     id: str
     created_at: float
-    #: None of whoever has the server's own secret, or an API key
+    #: the id of the API key of whoever came with one; None of whoever has the server's own secret
     person_id: str | None
     name: str
     role: Role
@@ -37,3 +37,16 @@ class Session:
     def may(self, role: Role) -> bool:
         """Whether this browser may do what somebody of that role may."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """What is known of an API key. The key itself is shown when it is made, and kept nowhere."""
+
+    id: str
+    created_at: float
+    name: str
+    #: its first and last letters, to tell it from others
+    hint: str
+    #: when a call last came with it, to the minute; None where none has since this is noted
+    used_at: float | None = None

@@ -100,13 +100,16 @@ class Route:
     engine: Engine
     #: of a deployment whose model knows the callers' instructions by heart
     instructions: Instructions | None = None
+    #: what is asked the same afterwards, for the log alone
+    shadows: Sequence[Route] = ()
 
 
 class Router(Protocol):
     """Finds what answers under a name: a deployment's alias, a tuned or base model, a name at an upstream."""
 
-    def route(self, name: str) -> Route:
-        """Raises ModelNotFound. Called for every call, so it answers from memory."""
+    def route(self, name: str, user: str | None = None) -> Route:
+        """Where several answer, the same one for the same `user`. Raises ModelNotFound. Called for every call, so it
+        answers from memory."""
         ...
 
 

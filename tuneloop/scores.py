@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args
 
 from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.store import Store
+from tuneloop.store.database import clean
 from tuneloop.store.ids import content_id, new_id
 from tuneloop.types import Json, Log, Message, Score
 
@@ -23,6 +25,25 @@ def give(store: Store, fields: Mapping[str, Any]) -> Score:
     score = read({"name": "rating", **fields}, log.id, score_id=new_id("score_"))
     store.scores.add([score])
     return score
+
+
+def take_back(store: Store, score_id: str) -> Score:
+    """Forget a Score, so that the one before it under its name counts again. Raises NotFound."""
+    taken = store.scores.remove(clean(score_id))
+    if taken is None:
+        raise NotFound(f"no score {score_id!r}; a log has the ids of its scores", param="score_id")
+    return taken
+
+
+def value_of(text: str) -> bool | float | str:
+    """What a text that somebody typed is as a value: true, false, a number, or else the text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
 
 
 def read(fields: Json, log_id: str, *, param: str = "", score_id: str | None = None) -> Score:

@@ -42,6 +42,9 @@ SETTINGS = (
     Setting("threads", "0", "CPU threads for training and serving; 0 takes every core."),
     Setting("rate_limit", "0", "Calls per minute that each API key may make; 0 sets no limit."),
     Setting("origins", "", "Web sites whose pages may call (CORS): https://a.example,https://b.example or *."),
+    Setting(
+        "retention_days", "", "Days that logs are kept; scored ones and those in data sets stay. Default: for ever."
+    ),
     Setting("wheels", "", "Folder in which wheels of models are looked for before the network."),
 )
 
@@ -115,6 +118,8 @@ class Settings:
     threads: int = 0
     rate_limit: int = 0
     origins: tuple[str, ...] = ()
+    #: days that logs are kept; None is for ever
+    retention_days: int | None = None
     wheels: Path | None = None
     upstreams: tuple[Upstream, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
@@ -148,6 +153,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         threads=_integer(text, "threads", 0, 1024),
         rate_limit=_integer(text, "rate_limit", 0, 1_000_000_000),
         origins=tuple(origin.strip() for origin in text["origins"].split(",") if origin.strip()),
+        retention_days=_integer(text, "retention_days", 1, 36_500) if text["retention_days"] else None,
         wheels=Path(text["wheels"]).expanduser() if text["wheels"] else None,
         **_read_file(home / "settings.toml", environ),
     )

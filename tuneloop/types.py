@@ -28,16 +28,9 @@ BatchStatus = Literal[
 
 #: what webhooks are told of, in OpenAI's words
 WEBHOOK_EVENTS = (
-    "fine_tuning.job.succeeded",
-    "fine_tuning.job.failed",
-    "fine_tuning.job.cancelled",
-    "batch.completed",
-    "batch.failed",
-    "batch.expired",
-    "batch.cancelled",
-    "eval.run.succeeded",
-    "eval.run.failed",
-    "eval.run.canceled",
+    *(f"fine_tuning.job.{end}" for end in ("succeeded", "failed", "cancelled")),
+    *(f"batch.{end}" for end in ("completed", "failed", "expired", "cancelled")),
+    *(f"eval.run.{end}" for end in ("succeeded", "failed", "canceled")),
 )
 
 #: the file in a tuned model's folder by which one that was tuned as a whole is told from an adapter
@@ -50,7 +43,7 @@ class Log:
 
     id: str
     created_at: float
-    #: "gateway" (it passed through us), "api" (POST /v1/logs), "import" (a file) or "trace" (a span of POST /v1/traces)
+    #: "gateway" (passed through us), "api" (POST /v1/logs), "import", "trace" (a span), "shadow" (a copy on trial)
     source: str
     endpoint: str
     #: the name the caller asked for
@@ -336,11 +329,18 @@ class Deployment:
 
     id: str
     alias: str
+    #: where several answer, the one with most of the calls; `prompt` is its own
     model: str
     created_at: float
     note: str | None = None
     #: the Prompt ("support-short@1") that takes the place of the callers' instructions
     prompt: str | None = None
+    #: where several answer, all of them: {"model", "share" (percent of the calls), "prompt"}
+    shares: Sequence[Json] = ()
+    #: likewise what gets a copy of some of the calls, and answers for the log alone
+    shadow: Sequence[Json] = ()
+    #: who did it, where that is known
+    user: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -59,7 +59,8 @@ def running(home: Path, *, prepare: Callable[[Loop], None] = lambda loop: None, 
     with UpstreamFake(Answer(raw=json.dumps(_COMPLETION).encode())) as upstream:
         known = Upstream(name="fake", base_url=upstream.base_url, models=("fake",))
         database_url = settings.pop("database_url", f"sqlite:///{home / 'tuneloop.db'}")
-        fixed = {"home": home, "database_url": database_url, "api_key": KEY, "upstreams": (known,)}
+        upstreams = (known, *settings.pop("upstreams", ()))
+        fixed = {"home": home, "database_url": database_url, "api_key": KEY, "upstreams": upstreams}
         loop = Loop(settings=Settings(**fixed, **settings))
         prepare(loop)
         recorder = LogWriter(loop.store.database)

@@ -32,7 +32,7 @@ class StaticRouter:
     def __init__(self, routes: Mapping[str, Route]) -> None:
         self._routes = routes
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str, user: str | None = None) -> Route:
         if name not in self._routes:
             raise ModelNotFound(f"The model {name!r} does not exist.", param="model")
         return self._routes[name]

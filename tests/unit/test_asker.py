@@ -25,7 +25,7 @@ class Somewhere:
     async def endpoint(self, model: Model, path: str = "/chat/completions") -> Endpoint:
         return Endpoint(base_url=self._url, api_key="sk-secret", model="real-name")
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str, user: str | None = None) -> Route:
         return Route(model=Model(id=name, created_at=0.0, kind="upstream", base=name, owned_by="x"), engine=self)
 
 

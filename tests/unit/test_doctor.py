@@ -242,3 +242,16 @@ def test_wrong_requests_say_what_is_wrong(server: Running) -> None:
         answer = server.client.post("/v1/checks", json=body)
         assert 400 <= answer.status_code < 500, body
         assert param is None or answer.json()["error"]["param"] == param, body
+
+
+def test_what_fixes_change_is_shown_over_http(server: Running, file: Path) -> None:
+    client = server.client
+    upload = {"file": ("desk.jsonl", file.read_bytes())}
+    file_id = client.post("/v1/files", files=upload, data={"purpose": "user_data"}).json()["id"]
+    shown = client.post("/v1/checks", json={"file": file_id, "preview": 2}).raise_for_status().json()["preview"]
+    assert [row["number"] for row in shown] == [62, 64]
+    assert shown[0] == {"number": 62, "fixes": ["take_correction"], "change": "'lost_key' -> 'flat_tyre'"}
+    assert client.post("/v1/checks", json={"file": file_id}).json()["preview"] == []
+    for wrong in (-1, "two", True):
+        answer = client.post("/v1/checks", json={"file": file_id, "preview": wrong})
+        assert answer.status_code == 400 and answer.json()["error"]["param"] == "preview"

@@ -138,4 +138,4 @@ async def test_home_shows_the_numbers_and_the_next_step(loop: Loop) -> None:
 async def test_what_is_not_there_is_said(loop: Loop) -> None:
     async with user_of(loop) as user:
         answer = await user.http_client.get("/nowhere")
-        assert answer.status_code == 404
+        assert answer.status_code == 404 and "There is no page /nowhere" in answer.text

@@ -89,6 +89,12 @@ def test_a_cookie_that_is_made_up_lets_nobody_in(browser: TestClient) -> None:
     assert browser.get("/").status_code == 303
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_sent_up_from_a_page_wants_the_cookie(browser: TestClient, method: str) -> None:
+    assert browser.request(method, "/_nicegui/client/1234/upload/5").status_code == 303
+    assert browser.request(method, "/ui/style.css").status_code != 303
+
+
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example"])
 def test_nobody_is_sent_to_another_site(browser: TestClient, to: str) -> None:
     sent = browser.post("/sign-in", params={"to": to}, data={"secret": KEY})

@@ -39,7 +39,7 @@ class Everything:
         base = Model(id=BASE, created_at=0.0, kind="base", base=BASE, owned_by="x")
         return Catalog(base={BASE: base}, tuned={m.id: m for m in self._loop.store.models.all()})
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str, user: str | None = None) -> Route:
         found = self.catalog().find(name)
         if found is None:
             raise ModelNotFound(f"The model '{name}' does not exist", param="model")

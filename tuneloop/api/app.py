@@ -16,22 +16,31 @@ from tuneloop.api import (
     batches,
     chats,
     checks,
+    datasets,
+    deployments,
     errors,
+    estimates,
     evals,
     evaluations,
     files,
     graders,
     jobs,
+    keys,
+    log_sums,
     models,
     openapi,
     overview,
     own,
+    people,
     permissions,
     prompts,
     responses,
+    retention,
+    surroundings,
     traces,
     uploads,
 )
+from tuneloop.api.indexing import indexed
 from tuneloop.api.sweeping import swept
 from tuneloop.executors.deliveries import delivered
 from tuneloop.executors.monitoring import monitored
@@ -51,11 +60,19 @@ PARTS = (
     graders,
     evals,
     evaluations,
+    estimates,
     traces,
     checks,
+    datasets,
     prompts,
     overview,
+    log_sums,
     own,
+    deployments,
+    keys,
+    people,
+    retention,
+    surroundings,
 )
 
 
@@ -97,8 +114,10 @@ def build(loop: Loop, recorder: LogWriter, beside: AbstractAsyncContextManager[A
             lambda: loop.gateway("monitors", patient=True),
             lambda: loop.local.urgent if "local" in loop.__dict__ else 0,
         )
-        async with beside or nullcontext(), swept(loop.store), delivered(loop.store, loop.settings.webhooks), monitors:
-            yield
+        sweeping = swept(loop.store, days=loop.settings.retention_days)
+        async with beside or nullcontext(), sweeping, delivered(loop.store, loop.settings.webhooks), monitors:
+            async with indexed(loop.store):
+                yield
         await gateway.aclose()
         await loop.aclose()
 

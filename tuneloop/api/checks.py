@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from tuneloop import datasets, fields
 from tuneloop.api import routing, shapes
-from tuneloop.errors import InvalidInput, NotFound
+from tuneloop.errors import InvalidInput
 from tuneloop.loop import Loop
-from tuneloop.types import Dataset
 
 if TYPE_CHECKING:  # imported when it is asked for: its checks bring in NumPy, and a server is to start at once
     from tuneloop.checks.treatment import Plan
-    from tuneloop.doctor import Patient
+    from tuneloop.doctor import Patient, Report
 
 _SUBJECTS = ("dataset", "file", "where")
 
@@ -36,27 +34,40 @@ def router(loop: Loop) -> APIRouter:
         report = doctor.examine(patient, plan=plan, chat=doctor.chat(loop, body.get("model")))
         if body.get("estimate") is True:
             report = doctor.foresee(loop, report, body.get("model"))
+        previewed = _previewed(report, fields.typed(body.get("preview", 0), int, "preview"))
         made = doctor.make_dataset(loop, report, into, shares=shares) if into is not None else None
         return {
             "object": "check",
             **report.summary(),
             "dataset": None if made is None else shapes.dataset(made, datasets.warnings(made)),
+            "preview": previewed,
             "data": [record for record in report.records() if body.get("all") is True or record["findings"]],
         }
 
     @routes.get("/datasets/{name}/account")
     def account(name: str) -> StreamingResponse:
-        lines = _account(loop, loop.store.datasets.named(name))
+        from tuneloop import doctor
+
+        lines = doctor.account(loop, loop.store.datasets.named(name))
         return StreamingResponse((line + b"\n" for line in lines), media_type="application/jsonl")
 
     @routes.get("/datasets/{name}/report")
     def report(name: str) -> HTMLResponse:
-        from tuneloop.checks import page
+        from tuneloop import doctor
 
-        *records, summary = map(orjson.loads, _account(loop, loop.store.datasets.named(name)))
-        return HTMLResponse(page.html(summary, records))
+        return HTMLResponse(doctor.account_page(loop, loop.store.datasets.named(name)))
 
     return routes
+
+
+def _previewed(report: Report, most: int) -> list[dict[str, Any]]:
+    """The first rows that are fixed, with the fixes and what they change."""
+    from tuneloop import doctor
+
+    if most < 0:
+        raise InvalidInput("'preview' is how many rows are shown, 0 or more", param="preview")
+    found = doctor.previews(report, most)
+    return [{"number": row.number, "fixes": list(fixes), "change": change} for row, fixes, change in found]
 
 
 def _patient(loop: Loop, body: Mapping[str, Any]) -> Patient:
@@ -89,18 +100,3 @@ def _texts(value: Any, param: str) -> Sequence[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InvalidInput(f"'{param}' must be a list of texts", param=param)
     return value
-
-
-def _account(loop: Loop, dataset: Dataset) -> Iterator[bytes]:
-    """The records and the summary that a Dataset keeps."""
-    if dataset.sha256 is None:
-        raise NotFound(
-            f"dataset {dataset.name!r} was not made by the doctor, so it has no account of every row", param="name"
-        )
-    file = loop.store.datasets.blobs.open(dataset.sha256)
-
-    def lines() -> Iterator[bytes]:
-        with file:
-            yield from (line.rstrip(b"\n") for line in file)
-
-    return lines()

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import Response
 
+from tuneloop import fields
 from tuneloop.api import routing, shapes
 from tuneloop.api.own import Limit
 from tuneloop.errors import InvalidInput
 from tuneloop.loop import Loop
 from tuneloop.types import Evaluation
+from tuneloop.vote_types import Vote
+
+if TYPE_CHECKING:
+    from tuneloop.votes import Result
+
+#: of a report: the ending of its file, and its type
+_FORMS = {
+    "html": (".html", "text/html"),
+    "markdown": (".md", "text/markdown"),
+    "json": (".json", "application/json"),
+}
 
 
 def router(loop: Loop) -> APIRouter:
@@ -20,6 +32,7 @@ def router(loop: Loop) -> APIRouter:
     routes = routing.routes()
     _doing(routes, loop)
     _reading(routes, loop)
+    _voting(routes, loop)
     return routes
 
 
@@ -57,16 +70,58 @@ def _reading(routes: APIRouter, loop: Loop) -> None:
         return _evaluation(store.evaluations.get(evaluation_id))
 
     @routes.get("/evaluations/{evaluation_id}/report")
-    def evaluation_report(evaluation_id: str, form: Literal["html", "markdown"] = "html") -> Response:
+    def evaluation_report(evaluation_id: str, form: Literal["html", "markdown", "json"] = "html") -> Response:
         from tuneloop import reports
 
         found = store.evaluations.get(evaluation_id)
         if found.status != "completed":
             raise InvalidInput(f"the evaluation {found.id} has no report: it is {found.status}", param="evaluation_id")
-        if form == "html":
-            return HTMLResponse(reports.write_page(found.report))
-        return PlainTextResponse(reports.write_markdown(found.report), media_type="text/markdown")
+        ending, kind = _FORMS[form]
+        return Response(reports.write(found.id, found.report, ending), media_type=kind)
+
+
+def _voting(routes: APIRouter, loop: Loop) -> None:
+    store = loop.store
+
+    @routes.get("/evaluations/{evaluation_id}/ballot")
+    def next_ballot(
+        evaluation_id: str,
+        user: str,
+        baseline: str | None = None,
+        candidate: str | None = None,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        from tuneloop import votes
+
+        found = store.evaluations.get(evaluation_id)
+        ballot = votes.ballot(store, found, votes.pair(found, baseline, candidate), user, after=after)
+        return {"object": "ballot", "evaluation_id": found.id, "ballot": None if ballot is None else asdict(ballot)}
+
+    @routes.post("/evaluations/{evaluation_id}/votes")
+    def cast_vote(evaluation_id: str, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        from tuneloop import votes
+
+        found = store.evaluations.get(evaluation_id)
+        sides = [fields.typed(body[name], str, name) if name in body else None for name in votes.Pair._fields]
+        return _vote(votes.cast(store, found, votes.pair(found, *sides), body))
+
+    @routes.get("/evaluations/{evaluation_id}/votes")
+    def list_votes(evaluation_id: str, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
+        from tuneloop import votes
+
+        found = store.evaluations.get(evaluation_id)
+        cast, more = store.evaluations.votes.listed(found.id, limit=limit, after=after)
+        return shapes.page(cast, more, _vote) | {"results": [_result(one) for one in votes.results(store, found)]}
 
 
 def _evaluation(item: Evaluation) -> dict[str, Any]:
     return {"object": "evaluation", **asdict(item)}
+
+
+def _vote(item: Vote) -> dict[str, Any]:
+    return {"object": "vote", **asdict(item), "better": item.better}
+
+
+def _result(item: Result) -> dict[str, Any]:
+    counts = {name: getattr(item, name) for name in ("votes", "rows", "wins", "losses", "ties")}
+    return {**item.pair._asdict(), **counts, "share": item.share._asdict(), "sentence": item.sentence}

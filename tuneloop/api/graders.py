@@ -105,6 +105,10 @@ def _queue(routes: APIRouter, loop: Loop) -> None:
     def answer_queue(name: str, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         return _review(grading.answer(store, _asked(name), body))
 
+    @routes.delete("/graders/{name}/queue/{review_id}")
+    def take_back_answer(name: str, review_id: str) -> dict[str, Any]:
+        return _review(grading.take_back(store, _asked(name), review_id))
+
     def _asked(name: str) -> str:
         return grading.find(store, name, "name").name
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from tuneloop import models
+from tuneloop import models, origins
 from tuneloop.api import routing, shapes
 from tuneloop.loop import Loop
 
@@ -21,6 +21,10 @@ def router(loop: Loop) -> APIRouter:
         found = [*catalog.tuned.values(), *catalog.base.values(), *catalog.upstream.values()]
         aliases = [shapes.alias(name, target) for name, target in sorted(catalog.aliases.items())]
         return shapes.page([*aliases, *map(shapes.model, found)], False, dict)
+
+    @routes.get("/models/{name:path}/lineage")
+    def retrieve_lineage(name: str) -> dict[str, Any]:
+        return shapes.origin(origins.of(loop.store, loop.routes.catalog().aliases.get(name, name)))
 
     @routes.get("/models/{name:path}")
     def retrieve_model(name: str) -> dict[str, Any]:

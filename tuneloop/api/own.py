@@ -1,21 +1,19 @@
-"""Tuneloop's own routes: logs, feedback, datasets and deployments."""
+"""Tuneloop's own routes: logs and feedback."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
-from fastapi.responses import StreamingResponse
 
-from tuneloop import datasets, deployments, filters, scores
+from tuneloop import filters, lineage, scores
 from tuneloop.api import routing, shapes, traces
 from tuneloop.errors import InvalidInput, TuneloopError
 from tuneloop.gateway import wire
 from tuneloop.importers import formats
 from tuneloop.loop import Loop
-from tuneloop.protocols import Cost, Method
+from tuneloop.protocols import Cost
 from tuneloop.store.ids import new_id
-from tuneloop.types import Split
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -24,8 +22,6 @@ def router(loop: Loop) -> APIRouter:
     """The routes over one loop's parts."""
     routes = routing.routes()
     _logs(routes, loop)
-    _datasets(routes, loop)
-    _deployments(routes, loop)
     return routes
 
 
@@ -61,6 +57,14 @@ def _logs(routes: APIRouter, loop: Loop) -> None:
     @routes.post("/feedback")
     def give_feedback(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         return shapes.score(scores.give(store, body))
+
+    @routes.delete("/feedback/{score_id}")
+    def take_back_feedback(score_id: str) -> dict[str, Any]:
+        return {"id": scores.take_back(store, score_id).id, "object": "score.deleted", "deleted": True}
+
+    @routes.get("/logs/{log_id}/lineage")
+    def retrieve_lineage(log_id: str) -> dict[str, Any]:
+        return shapes.lineage(lineage.of_log(store, log_id))
 
 
 def _take_logs(loop: Loop, body: bytes, content_type: str) -> dict[str, Any]:
@@ -99,71 +103,3 @@ def _write_logs(loop: Loop, made: list[formats.Imported], many: bool) -> dict[st
         return shapes.log(made[0].log, made[0].scores)
     ids = [{"id": imported.log.id} for imported in made]
     return {"object": "list", "data": ids, "added": added, "known": len(made) - added}
-
-
-def _datasets(routes: APIRouter, loop: Loop) -> None:
-    store = loop.store
-
-    @routes.post("/datasets")
-    def create_dataset(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        name, where, split = body.get("name"), body.get("where", ""), body.get("split", "80/10/10")
-        if not isinstance(name, str) or not isinstance(where, str) or not isinstance(split, str):
-            raise InvalidInput("give 'name', and optionally 'where' and 'split' ('80/10/10'), as texts", param="name")
-        made = datasets.create(store, name, where=where, shares=datasets.parse_shares(split))
-        return shapes.dataset(made, datasets.warnings(made))
-
-    @routes.get("/datasets")
-    def list_datasets(limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
-        found, more = store.datasets.page(limit=limit, after=after)
-        return shapes.page(found, more, shapes.dataset)
-
-    @routes.get("/datasets/{name}")
-    def retrieve_dataset(name: str) -> dict[str, Any]:
-        found = store.datasets.named(name)
-        return shapes.dataset(found, datasets.warnings(found))
-
-    @routes.get("/datasets/{name}/content")
-    def dataset_content(name: str, split: Split | None = None, method: Method = "supervised") -> StreamingResponse:
-        rows = store.datasets.rows(store.datasets.named(name).id, split)
-        return StreamingResponse(datasets.export(rows, method), media_type="application/jsonl")
-
-
-def _deployments(routes: APIRouter, loop: Loop) -> None:
-    store = loop.store
-
-    @routes.post("/deployments")
-    def deploy(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        alias, model, note = body.get("alias"), body.get("model"), body.get("note")
-        if not isinstance(alias, str) or not isinstance(model, str):
-            raise InvalidInput("give 'alias' and 'model' as texts", param="alias")
-        if (evaluation := body.get("evaluation")) is not None:
-            deployments.check_verdict(store.evaluations.get(str(evaluation), param="evaluation"), model)
-        made = deployments.deploy(
-            store,
-            alias,
-            model,
-            exists=loop.routes.exists,
-            note=None if note is None else str(note),
-            prompt=_told(loop, model, body.get("prompt")),
-        )
-        loop.routes.forget()
-        return shapes.deployment(made)
-
-    @routes.get("/deployments")
-    def list_deployments(alias: str | None = None) -> dict[str, Any]:
-        found = store.deployments.history(alias) if alias else store.deployments.all()
-        return shapes.page(found, False, shapes.deployment)
-
-    @routes.post("/deployments/{alias:path}/rollback")
-    def roll_back(alias: str) -> dict[str, Any]:
-        made = deployments.rollback(store, alias)
-        loop.routes.forget()
-        return shapes.deployment(made)
-
-
-def _told(loop: Loop, model: str, prompt: Any) -> str | None:
-    from tuneloop import comparing
-
-    if prompt is not None and not isinstance(prompt, str):
-        raise InvalidInput("'prompt' names a Prompt (support-short@1), or is \"\" for none", param="prompt")
-    return comparing.told(loop, model, prompt)

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import orjson
 
+from tuneloop.deployments import Served
+from tuneloop.lineage import Lineage
+from tuneloop.origins import Origin
 from tuneloop.types import (
     Batch,
     Checkpoint,
@@ -199,6 +202,17 @@ def score(item: Score) -> dict[str, Any]:
     return {"object": "score", **asdict(item)}
 
 
+def lineage(item: Lineage) -> dict[str, Any]:
+    """Where a Log went."""
+    return {
+        "object": "lineage",
+        "log_id": item.log_id,
+        "datasets": [{"id": one.id, "name": one.name, "split": split} for one, split in item.datasets],
+        "jobs": [job.id for job in item.jobs],
+        "models": [job.fine_tuned_model for job in item.jobs if job.fine_tuned_model],
+    }
+
+
 def dataset(item: Dataset, notes: Sequence[str] = ()) -> dict[str, Any]:
     """A Dataset, with what its owner should know."""
     return {"object": "dataset", **asdict(item), "warnings": list(notes)}
@@ -207,6 +221,28 @@ def dataset(item: Dataset, notes: Sequence[str] = ()) -> dict[str, Any]:
 def deployment(item: Deployment) -> dict[str, Any]:
     """A Deployment."""
     return {"object": "deployment", **asdict(item)}
+
+
+def origin(item: Origin) -> dict[str, Any]:
+    """Where a tuned model comes from."""
+    return {
+        "object": "model.lineage",
+        "model": item.model.id,
+        "base": item.model.base,
+        "job": item.model.job_id,
+        "dataset": None if item.dataset is None else {"id": item.dataset.id, "name": item.dataset.name},
+        "origin": None if item.dataset is None else item.dataset.origin,
+        "bytes": item.bytes,
+        "checkpoints": [one.model for one in item.checkpoints],
+        "evaluations": [asdict(one) for one in item.judged],
+        "answers": [asdict(one) for one in item.places],
+    }
+
+
+def served(alias: str, since: float, found: Sequence[Served]) -> dict[str, Any]:
+    """How models have answered under an alias."""
+    models = [asdict(one) for one in found]
+    return {"object": "deployment.traffic", "alias": alias, "since": since, "models": models}
 
 
 def _whole(moment: float | None) -> int | None:

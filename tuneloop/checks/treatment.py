@@ -68,6 +68,13 @@ def read_plan(leave: Sequence[str] | None, fixes: Sequence[str] | None, length: 
     return Plan(fixes=chosen, length=length)
 
 
+def only(plan: Plan, code: str) -> Plan:
+    """The plan that does what this one does about one kind of finding, and leaves everything else as it is."""
+    others: dict[str, FixName | None] = {other: None for other in KINDS if other != code}
+    chosen: dict[str, FixName | None] = {code: plan.fixes[code]} if code in plan.fixes else {}
+    return replace(plan, fixes=others | chosen)
+
+
 def _code(code: str) -> str:
     if code not in KINDS:
         raise InvalidInput(f"there is no finding {code!r}; there are {', '.join(sorted(KINDS))}", param="code")

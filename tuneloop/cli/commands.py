@@ -12,11 +12,14 @@ from tuneloop.cli import (
     evaluations,
     graders,
     jobs,
+    keys,
     logs,
     models,
+    people,
     prompts,
     serving,
     status,
+    upstreams,
     verdicts,
     webhooks,
 )
@@ -44,4 +47,7 @@ graders.add(app)
 deployments.add(app)
 models.add(app)
 costs.add(app)
+upstreams.add(app)
 webhooks.add(app)
+keys.add(app)
+people.add(app)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuneloop.cli.console import moment, say, table, warn
+from tuneloop.cli.console import moment, one_line, say, table, warn
 from tuneloop.cli.context import opened
 from tuneloop.protocols import Method
 from tuneloop.types import SPLITS, Dataset
@@ -22,6 +22,7 @@ def add(app: typer.Typer) -> None:
     app.add_typer(group, name="datasets")
     _make(group)
     _read(group)
+    _read_rows(group)
 
 
 def _make(group: typer.Typer) -> None:
@@ -84,6 +85,42 @@ def _read(group: typer.Typer) -> None:
         with opened() as loop:
             found = loop.store.datasets.named(name)
         _account(found)
+
+
+def _read_rows(group: typer.Typer) -> None:
+    @group.command()
+    def rows(
+        name: Annotated[str, typer.Argument(help="Name or id.")],
+        split: Annotated[str | None, typer.Option(help="Only train, validation or test.")] = None,
+        text: Annotated[str, typer.Option(help="Only rows that say this; case does not matter.")] = "",
+        without: Annotated[
+            str | None, typer.Option(help="Without the rows of this data set (name or id), such as an older version.")
+        ] = None,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+        after: Annotated[int, typer.Option(min=0, help="Begin behind the row of this number.")] = 0,
+    ) -> None:
+        """Look at the rows of a data set, one a line.
+
+        Example: tuneloop datasets rows support --text refund
+        """
+        from tuneloop import calls, datasets
+        from tuneloop.store.datasets import Sought
+
+        with opened() as loop:
+            known = loop.store.datasets
+            sought = Sought(
+                split=None if split is None else datasets.parse_split(split, "--split"),
+                text=text,
+                without=None if without is None else known.named(without).id,
+            )
+            found, more = known.look(known.named(name).id, sought, limit=limit, after=after)
+        shown = [(number, row.messages[-2:], row.split) for number, row in found]
+        table(
+            ("row", "asked", "answer", "split"),
+            [(str(n), *(one_line(calls.text_of(said), 70) for said in last), s) for n, last, s in shown],
+        )
+        if more:
+            say(f"more: --after {found[-1].number}")
 
     @group.command()
     def export(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
 from tuneloop.cli import grader_files
@@ -68,9 +67,6 @@ Reports = Annotated[
     typer.Option("--report", help="Write the report: a page (.html), Markdown (.md) or JSON (.json). Repeatable."),
 ]
 
-#: what a report can be written as, by the file's ending
-_FORMS = (".html", ".md", ".json")
-
 
 def split(on: str) -> Split:
     """The split of that name. Raises InvalidInput."""
@@ -108,27 +104,22 @@ def price_machine(loop: Loop, dollars_per_hour: float | None) -> None:
 
 def check_reports(paths: list[Path] | None) -> None:
     """Raises InvalidInput for a report that could not be written in the end."""
+    from tuneloop.reports import FORMS
+
     for path in paths or []:
-        if path.suffix.lower() not in _FORMS:
-            raise InvalidInput(f"--report {path} must end with {', '.join(_FORMS)}", param="report")
+        if path.suffix.lower() not in FORMS:
+            raise InvalidInput(f"--report {path} must end with {', '.join(FORMS)}", param="report")
         if not path.parent.is_dir():
             raise InvalidInput(f"--report {path}: there is no folder {path.parent}", param="report")
 
 
 def write_reports(evaluation: Evaluation, paths: list[Path] | None) -> None:
     """Write the report in each form that was asked for."""
-    for path in paths or []:
-        path.write_bytes(_written(evaluation, path.suffix.lower()))
-        say(f"the report: {path}")
-
-
-def _written(evaluation: Evaluation, form: str) -> bytes:
-    if form == ".json":
-        return orjson.dumps({"id": evaluation.id, **evaluation.report}, option=orjson.OPT_INDENT_2)
     from tuneloop import reports
 
-    write = reports.write_page if form == ".html" else reports.write_markdown
-    return write(evaluation.report).encode()
+    for path in paths or []:
+        path.write_bytes(reports.write(evaluation.id, evaluation.report, path.suffix.lower()))
+        say(f"the report: {path}")
 
 
 def definitions(loop: Loop, named: list[str] | None) -> list[Json]:

@@ -113,6 +113,25 @@ def _evaluations(group: typer.Typer) -> None:
         options.write_reports(found, report)
 
     @group.command()
+    def votes(evaluation: Annotated[str, typer.Argument(help="Id of the evaluation.")]) -> None:
+        """Say which answers people find better who are not told whose they are. They vote on the web page.
+
+        Example: tuneloop evaluations votes eval_0123
+        """
+        from tuneloop import votes as given
+
+        with opened() as loop:
+            found = given.results(loop.store, loop.store.evaluations.get(evaluation))
+        for one in found:
+            say(escape(one.sentence))
+        if not found:
+            say(f"nobody has voted on {evaluation}")
+
+    _ending(group)
+
+
+def _ending(group: typer.Typer) -> None:
+    @group.command()
     def cancel(evaluation: Annotated[str, typer.Argument(help="Id of the evaluation.")]) -> None:
         """End an evaluation that the server works on. One of a command ends with that (Ctrl-C).
 

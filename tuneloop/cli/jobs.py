@@ -10,7 +10,6 @@ import typer
 from tuneloop.cli import training_options as options
 from tuneloop.cli.console import moment, say, table, warn
 from tuneloop.cli.context import opened
-from tuneloop.protocols import Method
 from tuneloop.types import FINAL_STATUSES, FineTuningJob
 
 if TYPE_CHECKING:
@@ -23,18 +22,13 @@ def add(app: typer.Typer) -> None:
     @app.command()
     def tune(
         dataset: Annotated[str, typer.Argument(help="Name or id of the data set.")],
-        method: Annotated[
-            Method,
-            typer.Option(
-                help="What is learnt from: answers to imitate (supervised), corrections beside the answers they "
-                "correct (dpo), thumbs up and down (kto), grades of answers of its own (reinforcement)."
-            ),
-        ] = "supervised",
+        method: options.Method = "supervised",
         model: Annotated[str | None, typer.Option(help="Model to tune [TUNELOOP_BASE_MODEL].")] = None,
         suffix: options.Suffix = None,
         seed: Annotated[int | None, typer.Option(help="The same seed gives the same model.")] = None,
         prompt: options.Prompt = None,
         detach: Annotated[bool, typer.Option("--detach", help="Leave the job to the running server.")] = False,
+        estimate: options.Estimate = False,
         epochs: options.Epochs = "auto",
         batch_size: options.BatchSize = "auto",
         learning_rate_multiplier: options.LearningRateMultiplier = "auto",
@@ -82,12 +76,32 @@ def add(app: typer.Typer) -> None:
             "max_completion_tokens": max_completion_tokens,
             "temperature": temperature,
         }
-        given = {"method": method, "model": model, "suffix": suffix, "seed": seed}
-        _tune(dataset, prompt, detach, hyperparameters=options.numbers(hyperparameters), **given)
+        given: dict[str, Any] = {"method": method, "model": model, "suffix": suffix, "seed": seed}
+        given["hyperparameters"] = options.numbers(hyperparameters)
+        if estimate:
+            _estimate(dataset, prompt, **given)
+        else:
+            _tune(dataset, prompt, detach, **given)
 
     group = typer.Typer(no_args_is_help=True, help="Fine-tuning jobs.")
     app.add_typer(group, name="jobs")
     _jobs(group)
+
+
+def _estimate(dataset: str, prompt: str | None, **given: Any) -> None:
+    from tuneloop import estimates
+
+    with opened() as loop:
+        found = estimates.of_request(loop, {"dataset": dataset, "prompt": prompt, **given})
+    say(f"{found.rows} rows to learn from, {found.validation_rows} to choose the best epoch by")
+    if found.seconds is not None and found.bytes is not None:
+        cost = "" if found.dollars is None else f", ${found.dollars:,.2f}"
+        said = f"about {estimates.duration(found.seconds)} and {estimates.memory(found.bytes)} of memory{cost}"
+        say(f"{found.n_epochs} epochs, {found.steps} steps: {said}")
+    for text in (*found.problems, *found.warnings):
+        warn(text)
+    if found.problems:
+        raise typer.Exit(1)
 
 
 def _tune(dataset: str, prompt: str | None, detach: bool, **given: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from tuneloop.cli import retention
 from tuneloop.cli.console import console, moment, one_line, say, stderr, table, warn
 from tuneloop.cli.context import opened
 from tuneloop.errors import InvalidData, InvalidInput
@@ -20,6 +21,9 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The calls: list, look at one, import.")
     app.add_typer(group, name="logs")
     _read(group)
+    _read_one(group)
+    retention.add(group)
+    _give(app)
 
     @group.command("import")
     def import_logs(
@@ -49,6 +53,8 @@ def add(app: typer.Typer) -> None:
                 warn(f"line {number}: {why}")
             raise InvalidData(f"{report.bad} of {report.read} lines of {file} could not be imported; mend and repeat")
 
+
+def _give(app: typer.Typer) -> None:
     @app.command()
     def feedback(
         log: Annotated[str | None, typer.Argument(help="Id of the log, or the id inside its response.")] = None,
@@ -58,20 +64,39 @@ def add(app: typer.Typer) -> None:
         comment: Annotated[str | None, typer.Option(help="Anything to remember.")] = None,
         correction: Annotated[str | None, typer.Option(help="The answer as it should have been.")] = None,
         user: Annotated[str | None, typer.Option(help="Who says so.")] = None,
+        take_back: Annotated[str | None, typer.Option(help="Id of a score that is to be forgotten.")] = None,
+        where: Annotated[str | None, typer.Option(help="Score all calls that match this filter instead.")] = None,
     ) -> None:
-        """Score a call, comment on it, or correct its answer.
+        """Score a call, comment on it, or correct its answer; or score many at once, or take a score back.
 
         Example: tuneloop feedback chatcmpl-123 bad --correction "The shop opens at nine."
         """
         from tuneloop import scores
 
-        if metadata and value is None:
+        if take_back is not None:
+            with opened() as loop:
+                taken = scores.take_back(loop.store, take_back)
+            say(f"forgotten: {taken.name} of {taken.log_id}")
+            return
+        if (metadata or where is not None) and value is None:
             log, value = None, log
-        fields: dict[str, Any] = {"name": name, "value": _value(value), "comment": comment, "correction": correction}
+        said = None if value is None else scores.value_of(value)
+        fields: dict[str, Any] = {"name": name, "value": said, "comment": comment, "correction": correction}
         fields |= {"log_id": log, "user": user} | ({"metadata": _pairs(metadata)} if metadata else {})
+        if where is not None:
+            _score_all(fields | {"where": where})
+            return
         with opened() as loop:
             score = scores.give(loop.store, fields)
         say(f"scored {score.log_id}: {score.name} = {score.value if score.value is not None else '(no value)'}")
+
+
+def _score_all(fields: dict[str, Any]) -> None:
+    from tuneloop import bulk_scores
+
+    with opened() as loop, stderr.status("scoring ..."):
+        count = bulk_scores.give(loop.store, fields)
+    say(f"scored {count:,} logs: {fields['name']} = {fields['value'] if fields['value'] is not None else '(no value)'}")
 
 
 def _read(group: typer.Typer) -> None:
@@ -93,7 +118,7 @@ def _read(group: typer.Typer) -> None:
             tree = filters.parse(where)
             found, more = loop.store.logs.page(tree, limit=limit, after=after)
             scores = loop.store.scores.of([log.id for log in found])
-            total = loop.store.logs.count(tree)
+            total = loop.store.logs.search.count(tree).count
         if json:
             for log in found:
                 print(orjson.dumps(shapes.log(log, scores[log.id])).decode())
@@ -108,6 +133,19 @@ def _read(group: typer.Typer) -> None:
         say(f"{len(found):,} of {total:,} logs" + (f"; more: --after {found[-1].id}" if more else ""))
 
     @group.command()
+    def count(where: Where = "") -> None:
+        """How many calls match a filter.
+
+        Example: tuneloop logs count --where "score.rating = bad and created_at > now-7d"
+        """
+        from tuneloop import filters
+
+        with opened() as loop:
+            say(f"{loop.store.logs.search.count(filters.parse(where)).count:,}")
+
+
+def _read_one(group: typer.Typer) -> None:
+    @group.command()
     def show(log: Annotated[str, typer.Argument(help="Id of the log, or the id inside its response.")]) -> None:
         """Show one call with everything known of it, as JSON."""
         from tuneloop.api import shapes
@@ -116,6 +154,15 @@ def _read(group: typer.Typer) -> None:
             found = loop.store.logs.get(log)
             scores = loop.store.scores.of([found.id])[found.id]
         console.print_json(data=shapes.log(found, scores))
+
+    @group.command("lineage")
+    def show_lineage(log: Annotated[str, typer.Argument(help="Id of the log, or the id inside its response.")]) -> None:
+        """Show the data sets that have a call as a row, and the models that were tuned on them, as JSON."""
+        from tuneloop import lineage
+        from tuneloop.api import shapes
+
+        with opened() as loop:
+            console.print_json(data=shapes.lineage(lineage.of_log(loop.store, log)))
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
@@ -126,14 +173,3 @@ def _pairs(texts: list[str]) -> dict[str, str]:
             raise InvalidInput(f"expected KEY=VALUE, not {text!r}")
         pairs[key] = value
     return pairs
-
-
-def _value(text: str | None) -> bool | float | str | None:
-    if text is None:
-        return None
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return text

@@ -1,4 +1,4 @@
-"""tuneloop models: list, pull, delete."""
+"""tuneloop models: list, pull, show, delete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ def add(app: typer.Typer) -> None:
     """Put the commands into the application."""
     group = typer.Typer(no_args_is_help=True, help="Base models, tuned models and names at upstreams.")
     app.add_typer(group, name="models")
+    _looking(group)
+    _changing(group)
 
+
+def _looking(group: typer.Typer) -> None:
     @group.command("list")
     def list_models() -> None:
         """List everything that can be called."""
@@ -26,6 +30,30 @@ def add(app: typer.Typer) -> None:
         rows += [(m.id, f"upstream {m.owned_by}", "", "") for m in catalog.upstream.values()]
         table(("model", "kind", "base", "created"), rows)
 
+    @group.command()
+    def show(
+        name: Annotated[str, typer.Argument(help="A tuned model, ft:..., or a name under which one answers.")],
+    ) -> None:
+        """Show where a tuned model comes from, how good it was found to be, and where it answers."""
+        from tuneloop import origins
+
+        with opened() as loop:
+            found = origins.of(loop.store, loop.routes.catalog().aliases.get(name, name))
+        rows = [
+            ("base", found.model.base),
+            ("made", moment(found.model.created_at)),
+            ("job", found.model.job_id or "-"),
+            ("data set", f"{found.dataset.name} ({found.dataset.id})" if found.dataset else "-"),
+            ("made of", found.dataset.origin if found.dataset else "-"),
+            ("size", "-" if found.bytes is None else f"{found.bytes / 1e6:,.1f} MB"),
+            *(("checkpoint", one.model) for one in found.checkpoints if one.model != found.model.id),
+            *(("evaluation", f"{one.id}: {one.quality}, {one.verdict or 'no verdict'}") for one in found.judged),
+            *(("copies from" if one.shadow else "answers as", f"{one.alias}, {one.share:g} %") for one in found.places),
+        ]
+        table((found.model.id, ""), rows)
+
+
+def _changing(group: typer.Typer) -> None:
     @group.command()
     def pull(
         source: Annotated[str, typer.Argument(help="A known name, hf:organisation/name, or a local folder.")],

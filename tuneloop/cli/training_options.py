@@ -11,6 +11,7 @@ import typer
 from tuneloop.cli import grader_files
 from tuneloop.errors import InvalidInput
 from tuneloop.protocols import Effort
+from tuneloop.protocols import Method as Methods
 from tuneloop.protocols import Schedule as Schedules
 from tuneloop.protocols import Tuning as Tunings
 
@@ -18,6 +19,16 @@ _TRAINING = "Training"
 _ADAPTER = "Training: which weights"
 _ANSWERS = "Training: answers of its own (reinforcement)"
 
+Method = Annotated[
+    Methods,
+    typer.Option(
+        help="What is learnt from: answers to imitate (supervised), corrections beside the answers they correct (dpo), "
+        "thumbs up and down (kto), grades of answers of its own (reinforcement)."
+    ),
+]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Say what it would take, and what speaks against it; make no job.")
+]
 Suffix = Annotated[str | None, typer.Option(help="Part of the tuned model's name; default: the data set's.")]
 Prompt = Annotated[
     str | None,

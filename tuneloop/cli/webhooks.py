@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,12 +10,10 @@ import typer
 from tuneloop.cli.console import moment, say, table
 from tuneloop.cli.context import opened
 from tuneloop.errors import InvalidInput, Unavailable
-from tuneloop.types import WEBHOOK_EVENTS, Announcement, Delivery
+from tuneloop.types import Delivery
 
 if TYPE_CHECKING:
-    from tuneloop.settings import Webhook
     from tuneloop.store import Store
-    from tuneloop.webhooks import Attempt
 
 
 def add(app: typer.Typer) -> None:
@@ -42,12 +39,14 @@ def add(app: typer.Typer) -> None:
 
         Example: tuneloop webhooks test
         """
+        from tuneloop.executors import deliveries
+
         with opened() as loop:
             hooks = [hook for hook in loop.settings.webhooks if url in (None, hook.url)]
         if not hooks:
             raise InvalidInput(f"settings.toml names no webhook{f' {url!r}' if url else ''}", param="url")
         failed = 0
-        for hook, attempt in zip(hooks, asyncio.run(_attempts(hooks)), strict=True):
+        for hook, attempt in zip(hooks, asyncio.run(deliveries.try_out(hooks)), strict=True):
             failed += attempt.error is not None
             say(f"{hook.url}: {attempt.error or f'arrived (status {attempt.status})'}")
         if failed:
@@ -58,16 +57,3 @@ def _row(store: Store, delivery: Delivery) -> tuple[str, ...]:
     told = store.announcements.get(delivery.announcement_id)
     state = "arrived" if delivery.delivered_at else "given up" if delivery.due_at is None else "on its way"
     return moment(delivery.created_at), told.type, told.subject, delivery.url, state, delivery.error or ""
-
-
-async def _attempts(hooks: list[Webhook]) -> list[Attempt]:
-    from tuneloop import webhooks
-    from tuneloop.executors.deliveries import post, session
-
-    async with session() as client:
-        sending = []
-        for number, hook in enumerate(hooks):
-            kind = next(event for event in WEBHOOK_EVENTS if hook.wants(event))
-            announced = Announcement(id="evt_test", created_at=time.time(), type=kind, subject="test")
-            sending.append(post(client, hook, f"wh_test_{time.time_ns()}_{number}", webhooks.body(announced)))
-        return await asyncio.gather(*sending)

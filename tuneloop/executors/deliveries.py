@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -14,7 +15,7 @@ from tuneloop import __version__, webhooks
 from tuneloop.proxies import proxy_for
 from tuneloop.settings import Webhook
 from tuneloop.store import Store
-from tuneloop.types import Announcement, Delivery
+from tuneloop.types import WEBHOOK_EVENTS, Announcement, Delivery
 from tuneloop.webhooks import Attempt
 
 #: what an address may take to answer
@@ -57,6 +58,17 @@ async def post(client: aiohttp.ClientSession, hook: Webhook, delivery_id: str, c
         return Attempt(None, f"no answer within {client.timeout.total:g} seconds")
     except (aiohttp.ClientError, OSError, ValueError) as problem:
         return Attempt(None, f"{type(problem).__name__}: {problem}")
+
+
+async def try_out(hooks: Sequence[Webhook]) -> list[Attempt]:
+    """Send each webhook an event about a job that does not exist."""
+    async with session() as client:
+        sending = []
+        for number, hook in enumerate(hooks):
+            kind = next(event for event in WEBHOOK_EVENTS if hook.wants(event))
+            announced = Announcement(id="evt_test", created_at=time.time(), type=kind, subject="test")
+            sending.append(post(client, hook, f"wh_test_{time.time_ns()}_{number}", webhooks.body(announced)))
+        return await asyncio.gather(*sending)
 
 
 def session(seconds: float = TIMEOUT_SECONDS) -> aiohttp.ClientSession:

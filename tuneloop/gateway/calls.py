@@ -48,12 +48,17 @@ class Call:
         model = self.asked.get("model")
         return model if isinstance(model, str) else ""
 
+    @property
+    def user(self) -> str | None:
+        """The caller's name for its user."""
+        user = self.asked.get("user")
+        return user if isinstance(user, str) else None
+
     def log(self, cost: Cost) -> Log:
         """Everything measured up to now."""
         measured = self._measure()
         if measured.error and self.error is None:  # it came in the middle of a stream that had begun well
             self.status, self.error = 502, measured.error
-        user = self.asked.get("user")
         trace_id, parent_id = trace_of(self.headers)
         return Log(
             id=self.id,
@@ -71,7 +76,7 @@ class Call:
             completion_tokens=measured.completion_tokens,
             cost=self._cost(measured, cost),
             finish_reason=measured.finish_reason,
-            user=user if isinstance(user, str) else None,
+            user=self.user,
             metadata=metadata_of(self.asked),
             response_id=measured.response_id,
             trace_id=trace_id,

@@ -76,7 +76,7 @@ class Exchange:
         if isinstance(call.asked.get("prompt"), dict):  # that of completions is a text
             await self._fill_in()
         wire.check_request(call.asked, chat=call.endpoint.endswith("/chat/completions"))
-        call.route = route = self._parts.router.route(call.model)
+        call.route = route = self._parts.router.route(call.model, call.user)
         try:
             await self._pass_on(route)
         except ConnectionLost:

@@ -15,6 +15,7 @@ from tuneloop.gateway.calls import Call
 from tuneloop.gateway.client import Client
 from tuneloop.gateway.door import Door, is_preflight
 from tuneloop.gateway.exchange import Exchange, Parts
+from tuneloop.gateway.shadows import Shadows
 from tuneloop.protocols import Cost, Expand, Recorder, Router
 from tuneloop.types import Json
 
@@ -55,6 +56,7 @@ class Gateway:
         self._standing = [(b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode())]
         self._client = Client()
         self._parts = Parts(router=router, recorder=recorder, cost=cost, client=self._client, expand=expand)
+        self._shadows = Shadows(self._parts)
 
     async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +94,8 @@ class Gateway:
             await self._fallback(scope, receive, answer)
 
     async def aclose(self) -> None:
-        """Close the connections to engines and upstreams."""
+        """Give up what is asked for the log alone, and close the connections to engines and upstreams."""
+        await self._shadows.aclose()
         await self._client.aclose()
 
     async def _handle(
@@ -107,6 +110,8 @@ class Gateway:
             await exchange.run()
         finally:
             watcher.cancel()
+        if call.route is not None and call.route.shadows:
+            self._shadows.copy(call)
 
 
 class _Answer:

@@ -3,7 +3,7 @@
 from tuneloop.grading.agreement import Agreement, agreement
 from tuneloop.grading.kept import read
 from tuneloop.grading.logs import Tally, run
-from tuneloop.grading.reviews import answer, people, waiting
+from tuneloop.grading.reviews import answer, people, sitting, take_back, waiting
 from tuneloop.grading.versions import add, delete, find, resolve
 
 __all__ = [
@@ -18,5 +18,7 @@ __all__ = [
     "read",
     "resolve",
     "run",
+    "sitting",
+    "take_back",
     "waiting",
 ]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tuneloop.errors import InvalidInput
+from tuneloop.errors import InvalidInput, NotFound
 from tuneloop.grader_types import Review
 from tuneloop.graders.human import People, Question
 from tuneloop.store import Store
@@ -29,6 +29,12 @@ def people(store: Store) -> People:
         return None if known is None else known.reward
 
     return ask
+
+
+def sitting(store: Store, grader: str, since: float, *, limit: int) -> list[Review]:
+    """The questions of a grader that nobody had answered at a moment, oldest first."""
+    open_then = _columns.answered_at.is_(None) | (_columns.answered_at >= since)
+    return store.reviews.page(_columns.grader == grader, open_then, limit=limit, ascending=True)[0]
 
 
 def waiting(store: Store, grader: str, *, limit: int, after: str | None = None) -> tuple[list[Review], bool]:
@@ -63,12 +69,27 @@ def answer(store: Store, grader: str, given: Mapping[str, Any]) -> Review:
     return done
 
 
+def take_back(store: Store, grader: str, review_id: str) -> Review:
+    """Forget what was said of a question, and the Score that came of it: somebody is asked again. Raises NotFound."""
+    review = store.reviews.find(clean(review_id))
+    if review is None or review.grader != grader:
+        raise NotFound(f"no question {review_id!r} of the grader {grader!r}", param="id")
+    nothing: dict[str, Any] = dict.fromkeys(("value", "reward", "user", "comment", "answered_at"))
+    store.reviews.change(review.id, **nothing)
+    store.scores.remove(_score_id(review))
+    return store.reviews.get(review.id)
+
+
+def _score_id(review: Review) -> str:
+    return content_id("score_", [review.subject, review.id, review.answered_at])
+
+
 def _score_log(store: Store, review: Review) -> None:
     log_id = review.subject
     if log_id is None or not store.logs.exists(log_id) or review.reward is None:
         return
     score = Score(
-        id=content_id("score_", [log_id, review.id, review.answered_at]),
+        id=_score_id(review),
         log_id=log_id,
         created_at=review.answered_at or time.time(),
         name=review.grader,

@@ -118,21 +118,25 @@ def of_logs(store: Store, logs: Iterable[Log]) -> Iterator[Row]:
 
 def of_dataset(rows: Iterable[Example]) -> Iterator[Row]:
     """The rows of a Dataset in their order."""
-    for number, example in enumerate(rows, start=1):
-        *messages, answer = example.messages
-        yield Row(
-            number=number,
-            id=example.id,
-            messages=messages,
-            answer=answer,
-            tools=example.tools,
-            split=example.split,
-            ratings=() if example.label is None else (example.label,),
-            extra=example.extra,
-            weight=example.weight,
-            rejected=example.rejected,
-            log_id=example.log_id,
-        )
+    return (of_example(number, example) for number, example in enumerate(rows, start=1))
+
+
+def of_example(number: int, example: Example) -> Row:
+    """The row that one Example is."""
+    *messages, answer = example.messages
+    return Row(
+        number=number,
+        id=example.id,
+        messages=messages,
+        answer=answer,
+        tools=example.tools,
+        split=example.split,
+        ratings=() if example.label is None else (example.label,),
+        extra=example.extra,
+        weight=example.weight,
+        rejected=example.rejected,
+        log_id=example.log_id,
+    )
 
 
 def of_log(number: int, log: Log, scores: Sequence[Score], where: str = "") -> Row:

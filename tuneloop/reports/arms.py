@@ -40,7 +40,7 @@ def arms(report: Report) -> Iterator[Table | Text]:
     found = listed(report.get("arms"))
     if not found:
         return
-    headers = ("", "quality", "difference", "answer time", "first token", "tokens", "per 1,000 calls", "per month")
+    headers = ("arm", "quality", "difference", "answer time", "first token", "tokens", "per 1,000 calls", "per month")
     yield Table(headers, [_arm(report, arm) for arm in found])
     yield Text(
         "With each value: the interval in which it lies with a confidence of "
@@ -114,7 +114,7 @@ def grades(report: Report) -> Iterator[Table | Text]:
     if len(graders) < 2 or not found:
         return
     yield Text("All graders; the first decides.", note=True)
-    headers = ("", *(word(grader.get("name"), "?") for grader in graders))
+    headers = ("arm", *(word(grader.get("name"), "?") for grader in graders))
     rows = []
     for arm in found:
         cells = [Cell(_mean(at(arm, "metrics", word(g.get("name"))), bool(g.get("binary")))) for g in graders]

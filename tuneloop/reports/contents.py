@@ -33,6 +33,12 @@ _WORDS: dict[str, tuple[str, Tone]] = {
     "no": ("The verdict: no", "bad"),
     "needs_more": ("The verdict: more rows are needed", "warn"),
 }
+#: a verdict in a word or two
+VERDICTS: dict[str, tuple[str, Tone]] = {
+    "yes": ("yes", "good"),
+    "no": ("no", "bad"),
+    "needs_more": ("more rows", "warn"),
+}
 _NO_VERDICT: tuple[str, Tone] = ("No verdict", "plain")
 
 

@@ -48,7 +48,7 @@ def segments(report: Report) -> Iterator[Block]:
         yield Text("In no group is the candidate worse by more than chance.")
     most = max(_SEGMENTS, sum(one.get("flag") in _ORDER for one in found if isinstance(one.get("flag"), str)))
     scale, names = Scale(report), [word(report.get(key), key) for key in ("baseline", "candidate")]
-    headers = ("group", "rows", *names, "difference", "")
+    headers = ("group", "rows", *names, "difference", "finding")
     yield Table(
         headers,
         [
@@ -114,7 +114,7 @@ def cost(report: Report) -> Iterator[Block]:
     yield Bullets(list(_savings(found)))
     if arms:
         yield Table(
-            ("", "per 1,000 calls", "per month", "price"),
+            ("arm", "per 1,000 calls", "per month", "price"),
             [
                 [
                     Cell(str(name)),
@@ -185,9 +185,13 @@ def learning(report: Report) -> Iterator[Block]:
         + ("; the last point, dashed, is a forecast." if forecast else "."),
     )
     yield Table(
-        ("rows", scale.name, ""),
+        ("rows", scale.name, "source"),
         [
-            [Cell(shown(p.x)), Cell(scale.score(p.y), _ends(scale, p)), Cell("forecast" if p is forecast else "")]
+            [
+                Cell(shown(p.x)),
+                Cell(scale.score(p.y), _ends(scale, p)),
+                Cell("forecast" if p is forecast else "measured"),
+            ]
             for p in [*points, *([forecast] if forecast else [])]
         ],
     )
@@ -222,7 +226,7 @@ def regression(report: Report) -> Iterator[Block]:
             interval = f"difference {ends[0]} to {ends[1]}" if UNKNOWN not in ends else ""
             rows.append([Cell(name, f"{shown(at(one, count))} of them"), Cell(sides[0]), Cell(sides[1], interval)])
     if rows:
-        yield Table(("", "before", "after"), rows)
+        yield Table(("ability", "before", "after"), rows)
 
 
 def _loss(value: Json) -> str:
@@ -241,7 +245,7 @@ def problems(report: Report) -> Iterator[Block]:
         yield Text("No call failed, no grader failed, no row was left out.")
         return
     if failed:
-        yield Table(("", "failed calls", "of these too late", "failed graders"), counts)
+        yield Table(("arm", "failed calls", "of these too late", "failed graders"), counts)
     kinds = [
         f"{name_of(arm)}: {_WHAT.get(str(one.get('what')), 'something else')}, "
         f"{plural(number(one.get('count')) or 1, 'time')}: {word(one.get('message'), UNKNOWN)}{_where(one.get('rows'))}"

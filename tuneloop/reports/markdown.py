@@ -12,8 +12,8 @@ from tuneloop.reports.numbers import Report
 
 #: an underscore between letters means nothing, as in the names of models and labels
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&$]|(?<![^\W_])_|_(?![^\W_]))")
-#: what at the beginning of a line would make a list
-_LEADING = re.compile(r"^(\d*)([-+.)])(?=\s|$)")
+#: what at the beginning of a line would make a list, or a rule
+_LEADING = re.compile(r"^(\d*)([-+.)])(?=[\s-]|$)")
 
 
 def write_markdown(report: Mapping[str, Any]) -> str:

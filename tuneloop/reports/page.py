@@ -158,13 +158,19 @@ def _plot(block: Plot) -> str:
     return f"<figure><h3>{text(block.title)}</h3>{block.svg}<figcaption>{text(block.caption)}</figcaption></figure>"
 
 
-def _row(block: Row) -> str:
+def write_row(block: Row) -> str:
+    """A row with its answers as markup; where they differ from the right one is marked."""
     said = "".join(_said(one, block.reference) for one in block.said)
     return (
-        f'<article><header><span class="{block.tone}">{_TAGS.get(block.tone, "")}</span><code>{text(block.id)}</code>'
+        f'<article><header><span class="{block.tone}">{_tag(block)}</span><code>{text(block.id)}</code>'
         f"</header><p>{text(block.question)}</p>"
         f'<p class="right">Right: {text(block.reference)}</p><div class="said">{said}</div></article>'
     )
+
+
+def _tag(block: Row) -> str:
+    alike = len({score.text for one in block.said for _, score in one.arms}) < 2
+    return "all score the same" if alike else _TAGS.get(block.tone, "")
 
 
 def _said(one: Said, reference: str) -> str:
@@ -184,5 +190,5 @@ _WRITERS: dict[type[Block], Callable[[Any], str]] = {
     Text: _paragraph,
     Bullets: _bullets,
     Table: _table,
-    Row: _row,
+    Row: write_row,
 }

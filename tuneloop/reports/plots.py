@@ -16,6 +16,8 @@ from typing import Literal, NamedTuple
 Role = Literal["baseline", "candidate", "other"]
 Form = Callable[[float], str]
 
+#: less than that is no spread
+_TINY = 1e-200
 #: pixels
 _ROW = 46
 _HEIGHT = 240
@@ -55,7 +57,8 @@ class Axis(NamedTuple):
 def axis(values: Sequence[float], least: float = -math.inf, most: float = math.inf) -> Axis:
     """An axis for these values, with four to seven round ticks, that does not leave `least` to `most`."""
     low, high = min(values), max(values)
-    spread = (high - low) or abs(high) or 1.0
+    spread = max(high - low, abs(high) if high == low else 0.0)
+    spread = spread if spread > _TINY else 1.0
     low, high = max(least, low - spread * 0.08), min(most, high + spread * 0.08)
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))

@@ -22,13 +22,11 @@ def rows(report: Report) -> Iterator[Block]:
     won: list[tuple[float, Mapping[str, Json]]] = []
     others = []
     for result in listed(report.get("results")):
-        scores = {
-            name: number(at(said, "scores", scale.name)) for name, said in table_of(result.get("answers")).items()
-        }
-        gap = _gap(report, scores)
-        if gap:
-            (lost if gap < 0 else won).append((gap, result))
-        elif len(set(scores.values())) > 1:
+        scored = scores(scale, result)
+        change = gap(report, scored)
+        if change:
+            (lost if change < 0 else won).append((change, result))
+        elif len(set(scored.values())) > 1:
             others.append(result)
     total = len(lost) + len(won) + len(others)
     if not total:
@@ -40,23 +38,30 @@ def rows(report: Report) -> Iterator[Block]:
     # Losses may fill half of the list, or what the others leave, so that a reader sees both sides.
     losses = sorted(lost, key=lambda pair: pair[0])[: max(_ROWS // 2, _ROWS - len(won) - len(others))]
     wins = sorted(won, key=lambda pair: -pair[0])
-    picked: list[tuple[Tone, Mapping[str, Json]]] = [("bad", result) for _, result in losses]
-    picked += [("good", result) for _, result in wins]
-    picked += [("plain", result) for result in others]
-    for tone, result in picked[:_ROWS]:
-        yield _row(report, result, scale, tone)
+    picked = [result for _, result in losses + wins] + others
+    for result in picked[:_ROWS]:
+        yield row(report, result)
     if total > _ROWS:
         yield Text(f"And {plural(total - _ROWS, 'more row')}, which the report as JSON has.")
 
 
-def _gap(report: Report, scores: Mapping[str, float | None]) -> float:
+def scores(scale: Scale, result: Mapping[str, Json]) -> dict[str, float | None]:
+    """Of each arm its score in the primary metric."""
+    return {name: number(at(said, "scores", scale.name)) for name, said in table_of(result.get("answers")).items()}
+
+
+def gap(report: Report, scored: Mapping[str, float | None]) -> float:
     """What the candidate scores more than the baseline; 0 where one of them has no score."""
-    baseline, candidate = (scores.get(word(report.get(key))) for key in ("baseline", "candidate"))
+    baseline, candidate = (scored.get(word(report.get(key))) for key in ("baseline", "candidate"))
     return 0.0 if baseline is None or candidate is None else candidate - baseline
 
 
-def _row(report: Report, result: Mapping[str, Json], scale: Scale, tone: Tone) -> Row:
-    """Arms that said the same share their text; the baseline comes first, then the candidate."""
+def row(report: Report, result: Mapping[str, Json]) -> Row:
+    """A row with its answers. Arms that said the same share their text; the baseline comes first, then the
+    candidate."""
+    scale = Scale(report)
+    change = gap(report, scores(scale, result))
+    tone: Tone = "bad" if change < 0 else "good" if change > 0 else "plain"
     answers = table_of(result.get("answers"))
     first = [name for key in ("baseline", "candidate") if (name := word(report.get(key))) in answers]
     order = [*first, *(name for name in answers if name not in first)]

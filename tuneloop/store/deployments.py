@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal_column, select, update
 
 from tuneloop.store.database import Database
 from tuneloop.store.nouns import NounTable
-from tuneloop.store.schema import deployments, revisions
+from tuneloop.store.schema import deployments, logs, revisions
 from tuneloop.types import Deployment
+
+
+class Answered(NamedTuple):
+    """A model's calls under an alias: how many, those that failed, and how long the others took."""
+
+    model: str
+    #: whether these are copies, answered for the log alone
+    shadow: bool
+    calls: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
 
 
 class DeploymentTable(NounTable[Deployment]):
@@ -26,14 +39,34 @@ class DeploymentTable(NounTable[Deployment]):
 
     def live(self) -> Mapping[str, str]:
         """alias -> the model that answers under it now."""
-        return {deployment.alias: deployment.model for deployment in self._last()}
+        return {deployment.alias: deployment.model for deployment in self.current()}
 
-    def prompts(self) -> Mapping[str, str]:
-        """alias -> the Prompt that takes the place of the callers' instructions now; only those that have one."""
-        return {deployment.alias: deployment.prompt for deployment in self._last() if deployment.prompt}
-
-    def _last(self) -> list[Deployment]:
+    def current(self) -> list[Deployment]:
+        """The last of each alias, which is what holds now; newest first."""
         return self.all(deployments.c.seq.in_(select(func.max(deployments.c.seq)).group_by(deployments.c.alias)))
+
+    def answered(self, alias: str, since: float) -> list[Answered]:
+        """What the models that answered calls to an alias since a moment did, copies apart."""
+        failed = (logs.c.status >= 400) & (logs.c.status != 499)
+        shadow = logs.c.source == literal_column("'shadow'")  # a parameter would not group in PostgreSQL
+        asked = (logs.c.model == alias) & (logs.c.created_at >= since) & logs.c.served_by.is_not(None)
+        timed = func.count().filter(~failed & logs.c.latency_ms.is_not(None))
+        query = (
+            select(logs.c.served_by, shadow, func.count(), func.count().filter(failed), timed)
+            .where(asked)
+            .group_by(logs.c.served_by, shadow)
+        )
+        with self.database.read() as connection:
+            found = []
+            for model, copied, calls, errors, known in connection.execute(query).all():
+                of = asked & (logs.c.served_by == model) & (shadow if copied else ~shadow)
+                times = select(logs.c.latency_ms).where(of, ~failed, logs.c.latency_ms.is_not(None))
+                p50, p95 = (
+                    connection.execute(times.order_by(logs.c.latency_ms).offset(int(known * part)).limit(1)).scalar()
+                    for part in (0.5, 0.95)
+                )
+                found.append(Answered(model, bool(copied), calls, errors, p50, p95))
+            return found
 
     def history(self, alias: str) -> list[Deployment]:
         """Newest first."""

@@ -13,9 +13,16 @@ from tuneloop.filters import Tree
 from tuneloop.store.batches import batches
 from tuneloop.store.database import Database
 from tuneloop.store.log_insert import LogInsert
+from tuneloop.store.log_search import LogSearch, Order, Place
+from tuneloop.store.log_times import LogTimes
+from tuneloop.store.log_values import LogValues
 from tuneloop.store.schema import log_metadata, logs
 from tuneloop.store.where import newest_first, where
 from tuneloop.types import Log
+
+#: what a list does not show, and how many letters of a text it does
+_LONG = ("input_text", "output_text", "request", "response", "attributes")
+_SHORT = 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +45,9 @@ class LogTable:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.search = LogSearch(database)
+        self.times = LogTimes(self.search)
+        self.values = LogValues(database)
         self.insert = LogInsert(database)
         self._replace = LogInsert(database, replace=True)
 
@@ -52,18 +62,28 @@ class LogTable:
 
     def page(self, tree: Tree, *, limit: int, after: str | None = None) -> tuple[list[Log], bool]:
         """The newest logs that match, at most `limit`, behind the log `after`; and whether there are more."""
-        cursor = self._cursor(after) if after else None
-        query = newest_first(select(logs).where(where(tree)), cursor).limit(limit + 1)
-        with self.database.read() as connection:
-            rows = connection.execute(query).all()
-        return [_log(row) for row in rows[:limit]], len(rows) > limit
+        found = self.search.find(tree, limit=limit, at=self.place(after) if after else None)
+        return self.named([place.id for place in found.places]), found.on is not None
 
-    def _cursor(self, log_id: str) -> tuple[float, str]:
+    def place(self, log_id: str, order: Order = "created_at") -> Place:
+        """Where a log stands in an order. Raises NotFound, also where it has no value to be ordered by."""
         with self.database.read() as connection:
-            row = connection.execute(select(logs.c.created_at, logs.c.id).where(logs.c.id == log_id)).first()
-        if row is None:
+            row = connection.execute(select(logs.c[order], logs.c.id).where(logs.c.id == log_id)).first()
+        if row is None or row[0] is None:
             raise NotFound(f"no log {log_id!r}", param="after")
-        return row.created_at, row.id
+        return Place(row[0], row[1])
+
+    def named(self, ids: Sequence[str], *, short: bool = False) -> list[Log]:
+        """The logs of these ids that are there, in this order; `short` without the bytes of request and response, and
+        with the beginnings of texts."""
+        columns = [column for column in logs.columns if not short or column.name not in _LONG]
+        texts = [func.substr(logs.c[name], 1, _SHORT).label(name) for name in ("input_text", "output_text")]
+        found: dict[str, Log] = {}
+        with self.database.read() as connection:
+            for batch in batches(ids):
+                query = select(*columns, *(texts if short else [])).where(logs.c.id.in_(batch))
+                found |= {row.id: _log(row) for row in connection.execute(query)}
+        return [found[log_id] for log_id in ids if log_id in found]
 
     def each(self, tree: Tree) -> Iterator[Log]:
         """Every log that matches, newest first, a page at a time in memory."""
@@ -90,8 +110,7 @@ class LogTable:
 
     def count(self, tree: Tree) -> int:
         """How many logs match."""
-        with self.database.read() as connection:
-            return connection.execute(select(func.count()).select_from(logs).where(where(tree))).scalar_one()
+        return self.search.count(tree).count
 
     def span(self, tree: Tree) -> tuple[int, float | None, float | None]:
         """How many logs match, and when the first and the last of them were made (None without any)."""

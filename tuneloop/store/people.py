@@ -8,6 +8,7 @@ from tuneloop.person_types import Person, Role, Session
 from tuneloop.store.database import Database
 from tuneloop.store.nouns import NounTable
 from tuneloop.store.schema import metadata
+from tuneloop.store.sheets import SheetTable
 
 people = Table(
     "people",
@@ -50,6 +51,7 @@ class PersonTable(NounTable[Person]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, people, Person, "person")
         self.sessions = SessionTable(database)
+        self.sheets = SheetTable(database)
 
     def with_secret(self, sha256: str) -> Person | None:
         """Whose link it is."""

@@ -56,7 +56,8 @@ logs = Table(
     Column("response", LargeBinary, nullable=False),
     Index("logs_newest", "created_at", "id"),
     Index("logs_response", "response_id"),
-    Index("logs_model", "model", "created_at"),
+    Index("logs_model", "model", "created_at", "id"),
+    Index("logs_failed", "status", "id"),
     Index("logs_trace", "trace_id", "created_at"),
     Index("logs_span", "span_id"),
     Index("logs_parent", "parent_id"),
@@ -84,6 +85,7 @@ stored = Table(
     Column("previous", Text),
     Column("deleted", Boolean, nullable=False),
     Index("stored_id", "id", "place"),
+    Index("stored_log", "log_id"),
 )
 
 stored_terms = Table(
@@ -108,6 +110,9 @@ scores = Table(
     Column("comment", Text),
     Column("correction", JSON(none_as_null=True)),
     Index("scores_of_log", "log_id", "name", "created_at", "id"),
+    Index("scores_value", "name", "kind", "text", "number", "log_id"),
+    Index("scores_corrections", "log_id"),
+    Index("scores_newest", "created_at", "log_id"),
 )
 
 examples = Table(
@@ -144,6 +149,7 @@ dataset_rows = Table(
     Column("log_id", Text),
     Column("label", Boolean),
     Column("rejected", JSON, nullable=False),
+    Index("dataset_rows_log", "log_id"),
 )
 
 files = Table(
@@ -316,6 +322,9 @@ deployments = Table(
     Column("created_at", Double, nullable=False),
     Column("note", Text),
     Column("prompt", Text),
+    Column("shares", JSON, nullable=False, default=list),
+    Column("shadow", JSON, nullable=False, default=list),
+    Column("user", Text),
     Index("deployments_alias", "alias", "seq"),
 )
 
@@ -376,6 +385,7 @@ api_keys = Table(
     Column("created_at", Double, nullable=False),
     Column("name", Text, nullable=False),
     Column("hint", Text, nullable=False),
+    Column("used_at", Double),
 )
 
 revisions = Table(

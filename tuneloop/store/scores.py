@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, delete, func, select
 
 from tuneloop.store.database import Database, clean
 from tuneloop.store.schema import scores
@@ -30,6 +30,13 @@ class ScoreTable:
         fresh = [_row(score) for score in once.values() if score.id not in have]
         self.database.insert_new(connection, scores, fresh)
         return len(fresh)
+
+    def remove(self, score_id: str) -> Score | None:
+        """Delete a score and return it; None where there is none of this id."""
+        with self.database.write() as connection:
+            row = connection.execute(select(scores).where(scores.c.id == score_id)).first()
+            connection.execute(delete(scores).where(scores.c.id == score_id))
+        return None if row is None else _score(row)
 
     def logs(self) -> int:
         """How many logs have a score."""

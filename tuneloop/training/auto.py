@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from tuneloop.methods import usual_batch, usual_epochs
 from tuneloop.protocols import Method, TrainingSpec
 from tuneloop.training.spec import check_number
 from tuneloop.types import Json
@@ -22,9 +23,6 @@ _HIGHEST, _MOST_TIMES = 5e-3, 3.0
 # once moves the model further.
 _SHARES: Mapping[Method, float] = {"supervised": 1.0, "dpo": 0.1, "kto": 0.1, "reinforcement": 0.2}
 _SHARE_FOR_ALL_WEIGHTS = 0.03
-
-#: of reinforcement: steps that a set is given, if that is no more than so many epochs
-_STEPS_OF_ANSWERS, _MOST_EPOCHS_OF_ANSWERS = 60, 15
 
 #: of an adapter, whose scale is alpha / rank
 LORA_RANK = 16
@@ -69,8 +67,8 @@ def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
     wrong, it took 33 until all were right at a tenth of the learning rate for answers, 18 at three tenths; at all of it
     nothing was right for some steps.
     """
-    batch_size = spec.batch_size if spec.batch_size != "auto" else max(4, min(16, rows // 16))
-    n_epochs = spec.n_epochs if spec.n_epochs != "auto" else _epochs(spec.method, rows, batch_size)
+    batch_size = spec.batch_size if spec.batch_size != "auto" else usual_batch(rows)
+    n_epochs = spec.n_epochs if spec.n_epochs != "auto" else usual_epochs(spec.method, rows, batch_size)
     multiplier = spec.learning_rate_multiplier if spec.learning_rate_multiplier != "auto" else 1.0
     rank = spec.lora_rank if spec.lora_rank != "auto" else LORA_RANK
     check_number("n_epochs", n_epochs, 1, 100, int)
@@ -97,9 +95,3 @@ def choose(spec: TrainingSpec, rows: int) -> Hyperparameters:
         lora_alpha=alpha,
         eval_interval=interval,
     )
-
-
-def _epochs(method: Method, rows: int, batch_size: int) -> int:
-    if method == "reinforcement":
-        return max(1, min(_MOST_EPOCHS_OF_ANSWERS, round(_STEPS_OF_ANSWERS * batch_size / rows)))
-    return max(3, min(12 if rows < 100 else 10, round(5000 / rows)))

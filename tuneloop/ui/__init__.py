@@ -6,18 +6,60 @@ what it shows. Pages call the same verbs as the API's routes.
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 
 from tuneloop.loop import Loop
-from tuneloop.ui import frame, home
+from tuneloop.ui import (
+    chat,
+    compare,
+    datasets,
+    datasets_files,
+    datasets_one,
+    datasets_row,
+    doctor,
+    evaluation,
+    frame,
+    home,
+    job,
+    log,
+    logs,
+    models,
+    models_one,
+    playground,
+    review,
+    settings,
+    tune,
+    vote,
+)
 from tuneloop.ui.door import Door
 from tuneloop.ui.front import Front
 
 __all__ = ["Front", "site"]
 
-PAGES = (home.PAGE,)
+PAGES = (
+    home.PAGE,
+    logs.PAGE,
+    compare.PAGE,
+    evaluation.PAGE,
+    vote.PAGE,
+    datasets.PAGE,
+    datasets_one.PAGE,
+    datasets_row.PAGE,
+    doctor.PAGE,
+    tune.PAGE,
+    job.PAGE,
+    log.PAGE,
+    review.PAGE,
+    models.PAGE,
+    chat.PAGE,
+    models_one.PAGE,
+    playground.PAGE,
+    settings.PAGE,
+)
 
 
 def site(loop: Loop) -> FastAPI:
@@ -26,8 +68,10 @@ def site(loop: Loop) -> FastAPI:
     pages.add_static_files("/ui", frame.STATIC)
     for page in PAGES:
         frame.install(page, loop)
+    datasets_files.install(loop)
     ui.run_with(
         app,
+        root=frame.view(frame.nowhere, loop),
         title="Tuneloop",
         favicon=frame.STATIC / "favicon.svg",
         dark=None,
@@ -37,4 +81,5 @@ def site(loop: Loop) -> FastAPI:
         reconnect_timeout=10.0,
     )
     pages.add_middleware(Door, store=loop.store, opens=loop.opens)
+    logging.getLogger("nicegui").addFilter(frame.is_fault)
     return app

@@ -11,6 +11,9 @@ from tuneloop.ui import parts
 
 #: colours of series, in their order: the accent first
 COLOURS = ("#3b76f6", "#e08a1e", "#2aa876", "#b45cd6", "#d9534f", "#5a8a9a")
+#: of lines of axes and grids: seen on light and on dark
+_LINE, _FAINT = "rgba(128, 140, 160, 0.6)", "rgba(128, 140, 160, 0.22)"
+_AXIS = {"axisLine": {"lineStyle": {"color": _LINE}}, "splitLine": {"lineStyle": {"color": _FAINT}}}
 _GRID = {"left": 8, "right": 12, "top": 24, "bottom": 8, "containLabel": True}
 
 
@@ -19,8 +22,8 @@ def bars(labels: Sequence[str], values: Sequence[float], *, label: str, height: 
     options = {
         **_BASE,
         "grid": {**_GRID, "top": 8},
-        "xAxis": {"type": "category", "data": list(labels), "axisTick": {"show": False}},
-        "yAxis": {"type": "value", "splitNumber": 3, "minInterval": 1},
+        "xAxis": {**_AXIS, "type": "category", "data": list(labels), "axisTick": {"show": False}},
+        "yAxis": {**_AXIS, "type": "value", "splitNumber": 3, "minInterval": 1},
         "series": [
             {"type": "bar", "data": list(values), "barMaxWidth": 28, "itemStyle": {"borderRadius": [3, 3, 0, 0]}}
         ],
@@ -37,6 +40,7 @@ def lines(
         "legend": {"top": 0, "right": 0, "icon": "roundRect", "itemHeight": 3},
         "grid": {**_GRID, "top": 32, "bottom": 24},
         "xAxis": {
+            **_AXIS,
             "type": "value",
             "name": x,
             "nameLocation": "middle",
@@ -44,7 +48,7 @@ def lines(
             "min": "dataMin",
             "max": "dataMax",
         },
-        "yAxis": {"type": "value", "name": y, "scale": True, "splitNumber": 4},
+        "yAxis": {**_AXIS, "type": "value", "name": y, "scale": True, "splitNumber": 4},
         "series": [line(name, points) for name, points in series.items()],
     }
     return chart(options, label=label, height=height)

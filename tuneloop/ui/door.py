@@ -24,6 +24,8 @@ from tuneloop.store import Store
 COOKIE = "tuneloop_session"
 #: where a page's parts lie: libraries and styles, the same for everybody
 PARTS = ("/_nicegui/", "/ui/")
+#: but what is sent up from an open page, and what NiceGUI makes for it
+_PRIVATE = "/_nicegui/client/"
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 #: seconds that a cookie is believed before it is looked up again: an open page asks for many things at once
 _BELIEVED = 5.0
@@ -40,7 +42,7 @@ class Door:
         self._known: dict[str, tuple[float, Session]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"].startswith(PARTS):
+        if scope["type"] not in ("http", "websocket") or _is_part(scope["path"]):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._connect(scope, receive, send)
@@ -123,6 +125,10 @@ class Door:
         return answer
 
 
+def _is_part(path: str) -> bool:
+    return path.startswith(PARTS) and not path.startswith(_PRIVATE)
+
+
 def _inside(url: str) -> str:
     """A URL of this server, whatever was asked for."""
     return url if url.startswith("/") and not url.startswith(("//", "/\\")) else "/"
@@ -130,14 +136,17 @@ def _inside(url: str) -> str:
 
 def _page(to: str, wrong: str | None = None) -> Response:
     """The page on which a secret is typed; it works without scripts."""
-    told = f'<p role="alert" class="wrong">{text(wrong)}</p>' if wrong else ""
+    told = f'<p role="alert" id="wrong" class="wrong">{text(wrong)}</p>' if wrong else ""
+    wrongs = ' aria-invalid="true" aria-describedby="wrong"' if wrong else ""
     body = f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Sign in · Tuneloop</title>
-<link rel="stylesheet" href="/ui/style.css"></head><body class="sign-in"><main>
-<h1>Tuneloop</h1><p class="dim">Open the link that <code>tuneloop serve</code> printed, or give your key.</p>{told}
+<link rel="icon" href="/ui/favicon.svg"><link rel="stylesheet" href="/ui/style.css">
+<link rel="stylesheet" href="/ui/sign-in.css"></head><body class="sign-in"><main class="card">
+<header><img src="/ui/favicon.svg" alt="" width="32" height="32"><h1>Tuneloop</h1></header>
+<p class="dim">Open the link that you were sent, or that <code>tuneloop serve</code> printed; or give an API key.</p>
 <form method="post" action="{SIGN_IN}?to={text(quote(to, safe=""))}">
 <label for="secret">Key</label>
-<input id="secret" name="secret" type="password" autocomplete="current-password" autofocus required>
-<button class="button main" type="submit">Sign in</button></form></main></body></html>"""
+<input id="secret" name="secret" type="password" autocomplete="current-password" autofocus required{wrongs}>
+{told}<button class="button main" type="submit">Sign in</button></form></main></body></html>"""
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return HTMLResponse(body, 401 if wrong else 200, headers)

@@ -74,7 +74,8 @@ class Dialog:
 
     def __init__(self, title: str) -> None:
         with ui.dialog() as self._dialog:
-            self._card = parts.tag("div", "card stack dialog").props(f'role="document" aria-label="{title}"')
+            self._card = parts.tag("div", "card stack dialog")
+        self._dialog.props["aria-label"] = title
         with self._card:
             parts.text("h2", title)
 
@@ -97,6 +98,7 @@ class Dialog:
 async def sure(question: str, why: str, do: str, *, danger: bool = True) -> bool:
     """Whether somebody really wants that; `do` is what the button says."""
     with ui.dialog() as dialog, parts.tag("div", "card stack dialog"):
+        dialog.props["aria-label"] = question
         parts.text("h2", question)
         parts.text("p", why, "dim")
         with parts.row("end"):

@@ -16,7 +16,16 @@ from tuneloop.ui import parts
 from tuneloop.ui.here import Here
 
 #: the pages that one goes to by name, in the order of the loop
-PLACES = (("Home", "/"),)
+PLACES = (
+    ("Home", "/"),
+    ("Logs", "/logs"),
+    ("Data sets", "/datasets"),
+    ("Tune", "/tune"),
+    ("Compare", "/compare"),
+    ("Models", "/models"),
+    ("Playground", "/playground"),
+    ("Settings", "/settings"),
+)
 
 STATIC = Path(__file__).parent / "static"
 #: the common style, then that of each page
@@ -43,8 +52,12 @@ def page(path: str, title: str) -> Callable[[Build], Page]:
 
 def install(known: Page, loop: Loop) -> None:
     """Let a page be seen at its path."""
+    ui.page(known.path, title=f"{known.title} · Tuneloop", response_timeout=20)(view(known, loop))
 
-    @ui.page(known.path, title=f"{known.title} · Tuneloop", response_timeout=20)
+
+def view(known: Page, loop: Loop) -> Callable[[Request], Awaitable[None]]:
+    """What draws a page in its frame for each who asks for it."""
+
     async def shown(request: Request) -> None:
         here = Here(loop, request)
         ui.add_head_html(_STYLES)
@@ -52,6 +65,14 @@ def install(known: Page, loop: Loop) -> None:
         _header(here)
         with ui.element("div").classes("page").props('id="main" tabindex="-1"'):  # Quasar's page is the main
             await _fill(known, here)
+
+    return shown
+
+
+@page("", "Not here")
+async def nowhere(here: Here) -> None:
+    """What is shown at a path that no page has."""
+    raise NotFound(f"There is no page {here.path}")
 
 
 def _header(here: Here) -> None:
@@ -83,6 +104,11 @@ async def _fill(known: Page, here: Here) -> None:
         _logger.exception("the page %s failed", here.path)
         ui.status_code(500)
         parts.wrong("Something is wrong on our side", f"{type(error).__name__}: {error}")
+
+
+def is_fault(record: logging.LogRecord) -> bool:
+    """Whether something is wrong with us: what a click cannot do is said where it was clicked."""
+    return not (record.exc_info and isinstance(record.exc_info[1], TuneloopError))
 
 
 def _tell(error: Exception) -> None:

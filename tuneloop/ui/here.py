@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from nicegui import ui
 from starlette.requests import Request
@@ -61,4 +61,4 @@ class Here:
         """The page's URL with some of its query changed."""
         whole = {**self.query, **query}
         known = {name: value for name, value in whole.items() if value}
-        return self.path + (f"?{urlencode(known)}" if known else "")
+        return quote(self.path, safe="/:@") + (f"?{urlencode(known)}" if known else "")

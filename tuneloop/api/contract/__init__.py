@@ -9,6 +9,8 @@ from __future__ import annotations
 from tuneloop.api.contract import (
     batches,
     chat,
+    deployments,
+    estimates,
     evals,
     evaluations,
     files,
@@ -17,6 +19,7 @@ from tuneloop.api.contract import (
     own,
     prompts,
     responses,
+    settings,
     texts,
     tuning,
 )
@@ -33,6 +36,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *graders.OPERATIONS,
     *evals.OPERATIONS,
     *evaluations.OPERATIONS,
+    *estimates.OPERATIONS,
     *prompts.OPERATIONS,
     *own.OPERATIONS,
+    *deployments.OPERATIONS,
+    *settings.OPERATIONS,
 )

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from tuneloop import types
+from tuneloop import types, vote_types
 from tuneloop.api.contract.words import Operation, Page
 
 
@@ -51,6 +51,63 @@ class DeletedEvaluation(TypedDict):
     deleted: Literal[True]
 
 
+class Ballot(TypedDict):
+    """A row whose two answers somebody is asked about."""
+
+    row_id: str
+    question: str
+    reference: str
+    answers: list[str]
+    done: int
+    total: int
+
+
+class NextBallot(TypedDict):
+    """The next ballot; null when somebody has voted on all."""
+
+    object: Literal["ballot"]
+    evaluation_id: str
+    ballot: Ballot | None
+
+
+class Ends(TypedDict):
+    """A share with its interval, from 0 to 1."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class VoteResult(TypedDict):
+    """What the votes on two arms say; `wins` are the candidate's."""
+
+    baseline: str
+    candidate: str
+    votes: int
+    rows: int
+    wins: int
+    losses: int
+    ties: int
+    share: Ends
+    sentence: str
+
+
+class VotePage(Page[vote_types.Vote]):
+    """Votes, and what all of them say."""
+
+    results: list[VoteResult]
+
+
+class CastVote(TypedDict):
+    """Which answer of a ballot is better: 1 or 2, as they were shown; 0 for no difference."""
+
+    row_id: str
+    choice: Literal[0, 1, 2]
+    user: str
+    baseline: NotRequired[str]
+    candidate: NotRequired[str]
+
+
 _ALL, _ONE = "/v1/evaluations", "/v1/evaluations/{evaluation_id}"
 
 OPERATIONS = (
@@ -61,6 +118,10 @@ OPERATIONS = (
     Operation("Tuneloop", "DELETE", _ONE, "Forget one with its answers", gives=DeletedEvaluation),
     Operation(
         "Tuneloop", "GET", f"{_ONE}/report", "Its report, to send around",
-        writes=("text/html", "text/markdown"), note="`?form=html` or `markdown`",
+        gives=dict[str, Any], writes=("text/html", "text/markdown", "application/json"),
+        note="`?form=html`, `markdown` or `json`",
     ),
+    Operation("Tuneloop", "GET", f"{_ONE}/ballot", "The next row for somebody to vote on, blind", gives=NextBallot),
+    Operation("Tuneloop", "POST", f"{_ONE}/votes", "Vote", CastVote, vote_types.Vote),
+    Operation("Tuneloop", "GET", f"{_ONE}/votes", "The votes, and what they say", gives=VotePage),
 )  # fmt: skip

@@ -301,4 +301,5 @@ OPERATIONS = (
     Operation("Tuneloop", "DELETE", f"{_NAMED}/monitor", "No longer", gives=DeletedMonitor),
     Operation("Tuneloop", "GET", f"{_NAMED}/queue", "What it asks of people", gives=Page[Review]),
     Operation("Tuneloop", "POST", f"{_NAMED}/queue", "Answer a question", AnswerReview, Review),
+    Operation("Tuneloop", "DELETE", f"{_NAMED}/queue/{{review_id}}", "Take an answer back", gives=Review),
 )

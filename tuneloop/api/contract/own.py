@@ -1,4 +1,4 @@
-"""Tuneloop's own routes: logs, feedback, data sets, deployments; and traces."""
+"""Tuneloop's own routes: logs, feedback, data sets; and traces."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ class Step(TypedDict):
     name: Literal["log", "score", "collect", "tune", "watch", "mend", "compare", "read", "deploy", "again"]
     sentence: str
     command: Annotated[str | None, works("what does it on the command line")]
+    page: Annotated[str, works("where it is done in the browser")]
 
 
 class Overview(TypedDict):
@@ -93,6 +94,13 @@ class Overview(TypedDict):
     live: dict[str, str]
     saved: Annotated[float | None, works("dollars that tuned models have saved, at least")]
     next: Step
+
+
+class Sample(TypedDict):
+    """The sample log."""
+
+    object: Literal["sample"]
+    added: Annotated[int, works("calls that were not there yet")]
 
 
 class Id(TypedDict):
@@ -124,24 +132,106 @@ class Feedback(TypedDict, total=False):
     source: Literal["user", "annotator", "code", "model"]
 
 
+class ScoreDeleted(TypedDict):
+    """What is said of a score that was taken back."""
+
+    id: str
+    object: Literal["score.deleted"]
+    deleted: Literal[True]
+
+
+class Place(TypedDict):
+    """A data set that has a call as a row."""
+
+    id: str
+    name: str
+    split: types.Split
+
+
+class Lineage(TypedDict):
+    """Where a call went."""
+
+    object: Literal["lineage"]
+    log_id: str
+    datasets: list[Place]
+    jobs: Annotated[list[str], works("fine-tuning jobs that were given one of these data sets")]
+    models: Annotated[list[str], works("what has come of these jobs")]
+
+
+class LogCount(TypedDict):
+    """How many logs match."""
+
+    object: Literal["log.count"]
+    count: int
+
+
+class Stretch(TypedDict):
+    """The logs of a stretch of time; `start` and `end` in seconds since 1970, `end` is the next one's."""
+
+    start: float
+    end: float
+    count: int
+
+
+class LogHistogram(TypedDict):
+    """Stretches of the same length, without a gap."""
+
+    object: Literal["list"]
+    data: list[Stretch]
+    exact: Annotated[bool, works("false: counts are estimates, each from the newest logs of its stretch")]
+
+
+class BulkFeedback(TypedDict, total=False):
+    """A score for many calls: those that match a filter, or those that are named."""
+
+    where: str
+    ids: list[str]
+    name: str
+    value: bool | float | str | None
+    comment: str | None
+    user: str | None
+    source: Literal["user", "annotator", "code", "model"]
+
+
+class BulkScored(TypedDict):
+    """How many were scored."""
+
+    object: Literal["feedback.bulk"]
+    scored: int
+
+
 class CreateDataset(TypedDict):
-    """Which logs, and how they are split."""
+    """Which logs, or which uploaded file, and how the rows are split."""
 
     name: str
     where: NotRequired[str]
+    file: NotRequired[str]
     split: NotRequired[str]
 
 
-class Deploy(TypedDict):
-    """A model that is to answer under a name."""
+class DatasetRow(TypedDict):
+    """A row of a data set; `messages` ends with the answer, `rejected` are worse ones."""
 
-    alias: str
-    model: str
-    note: NotRequired[str | None]
-    #: id of an evaluation: only if its verdict is yes, for this model
-    evaluation: NotRequired[str | None]
-    #: in place of the callers' instructions; null is the Prompt that the model was tuned with, "" none
-    prompt: NotRequired[str | None]
+    object: Literal["dataset.row"]
+    number: int
+    id: str
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+    split: types.Split
+    weight: float
+    log_id: str | None
+    extra: dict[str, Any]
+    label: bool | None
+    rejected: list[dict[str, Any]]
+
+
+class DatasetRows(TypedDict):
+    """A page of them; `last_number` is what the next call passes as `after`."""
+
+    object: Literal["list"]
+    data: list[DatasetRow]
+    has_more: bool
+    last_number: int | None
 
 
 class Health(TypedDict):
@@ -165,6 +255,7 @@ class CreateCheck(TypedDict, total=False):
     model: str
     estimate: bool
     all: bool
+    preview: int
 
 
 class Check(TypedDict):
@@ -183,6 +274,7 @@ class Check(TypedDict):
     tokens: dict[str, int] | None
     training: dict[str, Any] | None
     dataset: dict[str, Any] | None
+    preview: list[dict[str, Any]]
     data: list[dict[str, Any]]
 
 
@@ -193,22 +285,24 @@ _ROWS = ("application/jsonl",)
 OPERATIONS = (
     Operation("Tuneloop", "GET", "/health", "Whether the server is up", gives=Health),
     Operation("Tuneloop", "GET", "/v1/overview", "The loop in numbers, and the next step", gives=Overview),
+    Operation("Tuneloop", "POST", "/v1/samples", "Import the sample log", gives=Sample),
     Operation("Tuneloop", "POST", "/v1/logs", "Log calls made elsewhere", _CALLS, Log | Taken),
     Operation("Tuneloop", "GET", "/v1/logs", "List logs, newest first", gives=Page[Log]),
+    Operation("Tuneloop", "GET", "/v1/logs/count", "How many logs match", gives=LogCount),
+    Operation("Tuneloop", "GET", "/v1/logs/histogram", "When they were made", gives=LogHistogram),
     Operation("Tuneloop", "GET", "/v1/logs/{log_id}", "Retrieve a log", gives=Log),
+    Operation("Tuneloop", "GET", "/v1/logs/{log_id}/lineage", "Where a log went", gives=Lineage),
     Operation("Tuneloop", "POST", "/v1/feedback", "Score a call", Feedback, types.Score),
+    Operation("Tuneloop", "DELETE", "/v1/feedback/{score_id}", "Take a score back", gives=ScoreDeleted),
+    Operation("Tuneloop", "POST", "/v1/feedback/bulk", "Score many calls at once", BulkFeedback, BulkScored),
     Operation("Tuneloop", "POST", "/v1/datasets", "Create a data set", CreateDataset, types.Dataset),
     Operation("Tuneloop", "GET", "/v1/datasets", "List data sets", gives=Page[types.Dataset]),
     Operation("Tuneloop", "GET", _DATASET, "Retrieve a data set", gives=types.Dataset),
+    Operation("Tuneloop", "GET", f"{_DATASET}/rows", "Look at its rows", gives=DatasetRows),
     Operation("Tuneloop", "GET", f"{_DATASET}/content", "Its rows as a training file", writes=_ROWS),
     Operation("Tuneloop", "GET", f"{_DATASET}/account", "What became of every row it was made of", writes=_ROWS),
     Operation("Tuneloop", "GET", f"{_DATASET}/report", "The same as a page", writes=("text/html",)),
     Operation("Tuneloop", "POST", "/v1/checks", "Examine a data set, a file or logs", CreateCheck, Check),
-    Operation("Tuneloop", "POST", "/v1/deployments", "Let a model answer under a name", Deploy, types.Deployment),
-    Operation("Tuneloop", "GET", "/v1/deployments", "What answers under which name", gives=Page[types.Deployment]),
-    Operation(
-        "Tuneloop", "POST", "/v1/deployments/{alias}/rollback", "The model before answers again", gives=types.Deployment
-    ),
     Operation(
         "Traces", "POST", "/v1/traces", "Take spans (OTLP/HTTP)", dict[str, Any], dict[str, Any],
         reads=(JSON, "application/x-protobuf"), writes=(JSON, "application/x-protobuf"),

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from sqlalchemy import Connection, text
 
+from tuneloop.store.migrations import words
+
 #: what differs between the two databases
 WORDS = {
     "sqlite": {"blob": "BLOB", "json": "TEXT", "serial": "INTEGER PRIMARY KEY AUTOINCREMENT"},
@@ -92,6 +94,32 @@ def m014_people(connection: Connection) -> None:
     _run_sql(connection, "m014_people")
 
 
+def m016_votes(connection: Connection) -> None:
+    """Blind votes on answers."""
+    _run_sql(connection, "m016_votes")
+
+
+def m017_shares(connection: Connection) -> None:
+    """Several models under one name."""
+    _run_sql(connection, "m017_shares")
+
+
+def m018_settings(connection: Connection) -> None:
+    """API keys know when they were used; the playground keeps its sheets; logs can go."""
+    _run_sql(connection, "m018_settings")
+
+
+def m019_sittings(connection: Connection) -> None:
+    """What has been scored since a moment is found."""
+    _run_sql(connection, "m019_sittings")
+
+
+def m015_search(connection: Connection) -> None:
+    """Logs are found quickly among a million."""
+    _run_sql(connection, "m015_search")
+    words.make(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m001_initial,
     m002_preferences,
@@ -107,6 +135,11 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m012_prompts,
     m013_asked,
     m014_people,
+    m015_search,
+    m016_votes,
+    m017_shares,
+    m018_settings,
+    m019_sittings,
 )
 
 

@@ -1,4 +1,4 @@
-"""The playground: versions of prompts, or models, asked the same and shown side by side. Nothing is kept."""
+"""Versions of prompts, or models, asked the same and shown side by side. Nothing is kept."""
 
 from __future__ import annotations
 
