@@ -70,7 +70,7 @@ def tune(at: Window) -> None:
     at.ready()
     at.page.get_by_label("How thorough").click()
     at.page.get_by_role("option", name=re.compile("^quick", re.I)).click()
-    at.page.get_by_role("main").get_by_role("button", name="Tune", exact=True).click()
+    at.content.get_by_role("button", name="Tune", exact=True).click()
     at.page.wait_for_url("**/jobs/*")
     at.ready()
 
@@ -86,11 +86,11 @@ def watch(at: Window, second: Window) -> None:
 
 
 def compare(at: Window) -> None:
-    at.page.get_by_role("main").get_by_role("link", name="Compare", exact=True).first.click()
+    at.content.get_by_role("link", name="Compare", exact=True).first.click()
     at.page.wait_for_url("**/compare?*")
     at.ready()
     at.page.get_by_label("Examples in its prompt").fill("0")
-    at.page.get_by_role("main").get_by_role("button", name="Compare", exact=True).click()
+    at.content.get_by_role("button", name="Compare", exact=True).click()
     at.page.wait_for_url("**/compare/eval_*")
     at.ready()
     at.sees("The verdict", seconds=120)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.acceptance.server import KEY, Server
 
@@ -25,6 +25,11 @@ class Window:
     page: Page
     base: str
     faults: list[str] = field(default_factory=list)
+
+    @property
+    def content(self) -> Locator:
+        """The page without its frame."""
+        return self.page.locator("#main")
 
     def open(self, path: str) -> None:
         """Go to a path and wait until the page is there."""
