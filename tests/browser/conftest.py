@@ -1,4 +1,4 @@
-"""One browser for all tests, one server for a module."""
+"""One browser and one server for a module."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.acceptance.server import Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the system has it."""
+    """Chromium, as the system has it. No longer than for a module: Playwright keeps an event loop running, beside which
+    no test that is a coroutine can be."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("there is no Chromium here: apt install chromium")

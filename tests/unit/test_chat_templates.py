@@ -72,7 +72,7 @@ def test_a_repaired_template_needs_no_repair(family: str) -> None:
     assert repaired(once) is once
 
 
-@pytest.mark.parametrize("family", FAMILIES.keys() - {"Llama 3.2", "SmolLM3"})
+@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"Llama 3.2", "SmolLM3"}))
 def test_the_prompt_of_one_turn_stays_as_the_base_model_knows_it(family: str) -> None:
     known, ours = template(FAMILIES[family]), repaired(template(FAMILIES[family]))
     assert ours.render([ASK], ask=True) == known.render([ASK], ask=True)
