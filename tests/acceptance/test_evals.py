@@ -117,5 +117,5 @@ def test_cancelling_ends_the_work_within_seconds(client: OpenAI) -> None:
     assert client.evals.runs.cancel(long.id, eval_id=long.eval_id).status == "canceled"
     # The queue is free again: the next run gets its turn, and the model's slots.
     assert ended(client, create(client, [CHECK], rows=1, tokens=4)).status == "completed"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert client.evals.runs.retrieve(long.id, eval_id=long.eval_id).status == "canceled"
