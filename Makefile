@@ -24,7 +24,7 @@ serve: $(RUNTIME)  ## the gateway and the API
 	@$(BIN)/tuneloop serve $(ARGS)
 
 test: check $(RECIPES)  ## the checks, then all tests but the slow ones
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu" $(ARGS)
 
 test-gpu: $(DEV)  ## the tests that need a GPU, and how fast it trains
 	$(BIN)/pytest -m gpu $(ARGS)

@@ -103,6 +103,7 @@ def test_the_last_three_checkpoints_can_be_called(server: Server, tuned: FineTun
     assert right(server, checkpoints[0].fine_tuned_model_checkpoint) >= 9
 
 
+@pytest.mark.slow
 def test_a_paused_job_outlives_the_server_and_comes_to_the_same_result(server: Server, tuned: FineTuningJob) -> None:
     jobs = server.openai.fine_tuning.jobs
     job = start(server, seed=1, hyperparameters={"n_epochs": 20}).id

@@ -35,7 +35,7 @@ def pull(root: Path, wheels: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", PULL, str(root), str(wheels)], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("moment", ["unpacking", "dequantising"])
+@pytest.mark.parametrize("moment", ["unpacking", pytest.param("dequantising", marks=pytest.mark.slow)])
 def test_a_killed_pull_leaves_nothing_half_written(moment: str, wheels: Path, tmp_path: Path) -> None:
     with pull(tmp_path, wheels) as child:
         assert child.stdout
