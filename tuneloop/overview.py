@@ -11,7 +11,7 @@ from tuneloop.examples import MIN_EXAMPLES
 from tuneloop.filters import All, Condition
 from tuneloop.loop import Loop
 from tuneloop.store import schema
-from tuneloop.types import Evaluation, FineTuningJob
+from tuneloop.types import FINAL_STATUSES, Evaluation, FineTuningJob
 
 #: answers that people like which are enough to begin with
 ENOUGH = 50
@@ -19,7 +19,6 @@ ENOUGH = 50
 GOOD = "score.rating in (good, true, 1) or corrected"
 #: evaluations looked at for one of a model: reports are large
 _LOOKED_AT = 20
-_UNFINISHED = schema.jobs.c.status.in_(("validating_files", "queued", "running"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,16 +59,17 @@ def look(loop: Loop) -> Overview:
     live = store.deployments.live()
     datasets = {dataset.name for dataset in store.datasets.all()}
     jobs = store.jobs.all()
+    unfinished = [job for job in jobs if job.status not in FINAL_STATUSES]
     return Overview(
         calls=(calls := store.logs.count(All(()))),
         scored=store.scores.logs(),
         datasets=len(datasets),
         jobs=len(jobs),
-        unfinished=len(store.jobs.all(_UNFINISHED)),
+        unfinished=len(unfinished),
         models=len(store.models.all(schema.models.c.kind == "tuned")),
         live=live,
         saved=saved(loop, live),
-        next=_next(loop, calls, sorted(datasets), jobs),
+        next=_next(loop, calls, sorted(datasets), jobs, unfinished),
     )
 
 
@@ -92,7 +92,9 @@ def saved(loop: Loop, live: Mapping[str, str]) -> float | None:
     return total
 
 
-def _next(loop: Loop, calls: int, datasets: list[str], jobs: list[FineTuningJob]) -> Step:
+def _next(
+    loop: Loop, calls: int, datasets: list[str], jobs: list[FineTuningJob], unfinished: list[FineTuningJob]
+) -> Step:
     if not calls:
         return Step(name="log", sentence="Point your application's OpenAI client here: every call is kept.")
     if not datasets:
@@ -105,7 +107,6 @@ def _next(loop: Loop, calls: int, datasets: list[str], jobs: list[FineTuningJob]
             command=f"tuneloop tune {datasets[0]}",
             page=_at("/tune", dataset=datasets[0]),
         )
-    unfinished = [job for job in jobs if job.status in ("validating_files", "queued", "running")]
     if unfinished:
         sentence = "A model is being tuned."
         return Step(

@@ -77,3 +77,11 @@ def running(home: Path, *, prepare: Callable[[Loop], None] = lambda loop: None, 
         server.should_exit = True
         thread.join()
         recorder.close()
+
+
+def ask(server: Running, method: str, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
+    """The JSON of an answer that has this status."""
+    answered = server.client.request(method, f"/v1{path}", json=body)
+    assert answered.status_code == status, answered.text
+    found: dict[str, Any] = answered.json()
+    return found

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.unit import api_server
-from tests.unit.api_server import KEY, Running
+from tests.unit.api_server import KEY, Running, ask
 from tuneloop import keys, people
 from tuneloop.cli.commands import app
 from tuneloop.errors import InvalidInput, NotFound
@@ -23,13 +22,6 @@ from tuneloop.store.keys import digest, hint
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with api_server.running(tmp_path_factory.mktemp("home")) as started:
         yield started
-
-
-def ask(server: Running, method: str, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
-    answered = server.client.request(method, f"/v1{path}", json=body)
-    assert answered.status_code == status, answered.text
-    found: dict[str, Any] = answered.json()
-    return found
 
 
 def test_a_key_is_made_used_and_taken_back(store: Store) -> None:

@@ -12,7 +12,7 @@ from openai import OpenAI
 from typer.testing import CliRunner
 
 from tests.unit import api_server
-from tests.unit.api_server import KEY, Running
+from tests.unit.api_server import KEY, Running, ask
 from tuneloop.cli.commands import app
 from tuneloop.engines import response_shapes
 from tuneloop.testing import Answer, UpstreamFake
@@ -25,13 +25,6 @@ USER = {"role": "user", "content": "Q: {{input}}"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with api_server.running(tmp_path_factory.mktemp("home")) as started:
         yield started
-
-
-def ask(server: Running, method: str, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
-    answered = server.client.request(method, f"/v1{path}", json=body)
-    assert answered.status_code == status, answered.text
-    found: dict[str, Any] = answered.json()
-    return found
 
 
 def test_a_prompt_from_its_first_version_to_its_end(server: Running) -> None:
